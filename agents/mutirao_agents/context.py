@@ -1,0 +1,156 @@
+"""What a running step can reach: its job, the artifact store, the knowledge base, the models and the journal.
+
+`job_context()` works anywhere inside a step, in a coroutine or in a thread LangGraph started for it. Outside a job
+(a plain `graph.invoke` in a notebook or a test) use `use_context` to set one.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from mutirao.errors import MutiraoError
+from mutirao.settings import Settings
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactRef:
+    """A file the job produced: `size` in bytes, `sha256` in hex."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentRef:
+    """A document as a citation names it: `sha256` is that of the file as it was uploaded."""
+
+    id: UUID
+    name: str
+    version: int
+    sha256: str
+    media_type: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """A retrieved chunk. `start` and `end` are character offsets in the document's text, so that
+    `document_text[start:end] == text`; `page` counts from 1 and `page_start` is the offset of that page's text."""
+
+    chunk_id: UUID
+    document: DocumentRef
+    page: int
+    page_start: int
+    start: int
+    end: int
+    heading: str
+    text: str
+    score: float
+    keyword_rank: int | None = None
+    dense_rank: int | None = None
+
+
+class Files(Protocol):
+    """The job's artifacts, and files its input names."""
+
+    async def put(self, name: str, data: bytes, media_type: str) -> ArtifactRef:
+        """Store an artifact of this job under `name` (may contain `/`); the same name again replaces it.
+
+        Raises:
+            StorageFull: the disk of the artifact store is full.
+            LeaseLost: a newer attempt owns the job.
+        """
+
+    async def read_upload(self, upload_id: UUID) -> tuple[str, bytes]:
+        """Name and content of an uploaded file of this project. Raises NotFound."""
+
+    async def read_blob(self, sha256: str) -> bytes:
+        """Content of the artifact store by its hash. Raises NotFound."""
+
+
+class Retriever(Protocol):
+    """The project's knowledge base."""
+
+    async def search(self, collections: Sequence[str], query: str, limit: int = 8) -> list[Passage]:
+        """The passages nearest to `query`, best first, by keyword and dense retrieval fused.
+
+        Superseded documents never come.
+
+        Raises:
+            NotFound: a collection does not exist in this project.
+        """
+
+    async def text(self, document_id: UUID) -> str:
+        """The whole text of a document, as its offsets count it. Raises NotFound."""
+
+
+class Models(Protocol):
+    """Chat models, by the settings of this worker."""
+
+    @property
+    def available(self) -> bool:
+        """False when the worker has no model (`MUTIRAO_MODEL=none`): agents then work from quotes only."""
+
+    def chat(self, *, max_tokens: int | None = None, temperature: float = 0.0) -> "BaseChatModel":
+        """A LangChain chat model. Calls made inside a step are recorded with prompt, answer, tokens and time."""
+
+
+class Emit(Protocol):
+    """Write an event to the job's journal; `data` must be JSON."""
+
+    def __call__(self, kind: str, data: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobContext:
+    """The running job and what it may reach."""
+
+    job_id: UUID
+    project_id: UUID
+    thread_id: UUID
+    workflow: str
+    epoch: int
+    settings: Settings
+    files: Files
+    knowledge: Retriever
+    models: Models
+    emit: Emit
+
+    def progress(self, done: int, total: int, what: str = "") -> None:
+        """Say how far a step is; shown live."""
+        self.emit("progress", {"done": done, "total": total, "what": what})
+
+
+_current: ContextVar[JobContext] = ContextVar("mutirao_job_context")
+
+
+class NoJob(MutiraoError):
+    """Raised when code that needs a running job is called outside one."""
+
+    code = "no_job"
+
+
+def job_context() -> JobContext:
+    """The job whose step is running."""
+    try:
+        return _current.get()
+    except LookupError:
+        raise NoJob("no job is running here; wrap the call in mutirao_agents.use_context(...)") from None
+
+
+@contextmanager
+def use_context(context: JobContext) -> Iterator[None]:
+    """Make `context` the running job of this block."""
+    token = _current.set(context)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,4 @@
+"""The `report` workflow: topic and collections in, a document out in which every sentence is backed by a quote.
+
+Start reading at `workflow.py` (the graph) and `verify.py` (what makes the document true).
+"""

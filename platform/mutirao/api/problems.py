@@ -1,0 +1,102 @@
+"""Errors as RFC 9457 problem details: `application/problem+json` with a stable `code`."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+
+from mutirao.errors import MutiraoError
+from mutirao.logs import logger
+
+MEDIA_TYPE = "application/problem+json"
+_log = logger("api")
+_CODES = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized", 400: "bad_request"}
+
+
+class ProblemDetails(BaseModel):
+    """What every error answers with."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="`urn:mutirao:problem:<code>`.")
+    title: str = Field(description="The HTTP status in words.")
+    status: int
+    detail: str = Field(description="What was wrong and what to do, for people.")
+    code: str = Field(description="Stable code, for programs.")
+    request_id: str | None = Field(None, description="To find the request in the logs.")
+
+
+def problem(
+    request: Request, status: int, code: str, detail: str, *, extra: Mapping[str, Any] | None = None
+) -> JSONResponse:
+    """A problem answer."""
+    body = {
+        **(extra or {}),
+        "type": f"urn:mutirao:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request.scope.get("request_id"),
+    }
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI entry of the errors a route may answer with."""
+    return {
+        status: {
+            "model": ProblemDetails,
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
+        }
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error as a problem."""
+
+    @app.exception_handler(MutiraoError)
+    async def _ours(request: Request, error: MutiraoError) -> JSONResponse:
+        return problem(request, error.status, error.code, error.message, extra=error.details)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        misses = [{"path": _path(miss["loc"]), "message": miss["msg"], "code": miss["type"]} for miss in error.errors()]
+        detail = "; ".join(f"{miss['path']}: {miss['message']}" for miss in misses[:5])
+        return problem(request, 422, "invalid_request", detail, extra={"errors": misses})
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        code = _CODES.get(error.status_code, "http_error")
+        detail = f"{request.method} {request.url.path}: {error.detail}"
+        return problem(request, error.status_code, code, detail)
+
+    @app.exception_handler(DBAPIError)
+    async def _database(request: Request, error: DBAPIError) -> JSONResponse:
+        _log.error("api.database_error", error=str(error.orig), path=request.url.path)
+        if not error.connection_invalidated and not _connection_lost(error):
+            return problem(request, 500, "internal_error", "the database refused a statement; the log has the details")
+        return problem(request, 503, "unavailable", "the database does not answer; nothing was accepted, try again")
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        _log.error("api.unexpected_error", path=request.url.path, exc_info=error)
+        return problem(request, 500, "internal_error", "an unexpected error; the log has it under this request id")
+
+
+def _connection_lost(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    return state is None or state.startswith(("08", "57P"))
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return "/" + "/".join(str(part) for part in location if part != "body")

@@ -1,0 +1,116 @@
+"""The catalogue: which workflows live workers serve. Workers publish it; the API validates and draws from it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import jsonschema
+from pydantic import Field
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from mutirao.db import Database
+from mutirao.errors import InputRejected, NotFound
+from mutirao.jobs.records import Record
+
+_PUBLISH = text("""
+WITH entry AS (
+    SELECT * FROM jsonb_to_recordset(:entries) AS e(name text, version text, description text, queue text, kind text,
+        input_schema jsonb, output_schema jsonb, config_schema jsonb, graph jsonb)
+), written AS (
+    INSERT INTO workflows (name, version, description, queue, kind, input_schema, output_schema, config_schema, graph)
+    SELECT name, version, description, queue, kind, input_schema, output_schema, config_schema, graph FROM entry
+    ON CONFLICT (name, version) DO NOTHING
+)
+INSERT INTO worker_workflows (worker_id, workflow, version) SELECT :worker, name, version FROM entry
+ON CONFLICT (worker_id, workflow) DO UPDATE SET version = excluded.version
+""").bindparams(bindparam("entries", type_=JSONB))
+
+# The version a job gets: the newest that a live worker serves, else the newest known.
+_CURRENT = """
+SELECT DISTINCT ON (w.name) w.name, w.version, w.description, w.queue, w.kind, w.input_schema, w.output_schema,
+    w.config_schema, w.graph, w.created_at, coalesce(l.workers, 0) AS workers
+FROM workflows w
+LEFT JOIN (
+    SELECT s.workflow, s.version, count(*) AS workers FROM worker_workflows s
+    JOIN workers p ON p.id = s.worker_id AND p.lease_expires_at > now() AND p.stopped_at IS NULL
+    GROUP BY s.workflow, s.version
+) l ON l.workflow = w.name AND l.version = w.version
+WHERE (CAST(:name AS text) IS NULL OR w.name = :name) AND (CAST(:version AS text) IS NULL OR w.version = :version)
+ORDER BY w.name, coalesce(l.workers, 0) > 0 DESC, w.created_at DESC"""
+
+
+class WorkflowUnknown(NotFound):
+    """Raised when no worker has ever served a workflow of that name."""
+
+    code = "workflow_unknown"
+
+
+class WorkflowEntry(Record):
+    """A workflow as a worker publishes it."""
+
+    name: str
+    version: str
+    description: str
+    queue: str
+    kind: str
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+    config_schema: dict[str, Any] = Field(default_factory=dict)
+    graph: dict[str, Any] = Field(description='`{"nodes": [{"id", "type"}], "edges": [{"source", "target"}]}`')
+
+
+class CataloguedWorkflow(WorkflowEntry):
+    """A workflow as clients see it."""
+
+    workers: int = Field(description="Live workers that serve this version; 0: jobs wait.")
+    created_at: datetime
+
+
+class Catalogue:
+    """Every verb on published workflows."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def publish(self, worker_id: UUID, entries: Sequence[WorkflowEntry]) -> None:
+        """Say what a worker serves. A version that exists already is left as it is."""
+        rows = [entry.model_dump(mode="json") for entry in entries]
+        async with self.db.autocommit() as connection:
+            await connection.execute(_PUBLISH, {"entries": rows, "worker": worker_id})
+
+    async def entries(self) -> list[CataloguedWorkflow]:
+        """Current version of every workflow, by name."""
+        async with self.db.autocommit() as connection:
+            rows = (await connection.execute(text(_CURRENT), {"name": None, "version": None})).mappings()
+            return [CataloguedWorkflow.model_validate(dict(row)) for row in rows]
+
+    async def get(self, name: str, version: str | None = None) -> CataloguedWorkflow:
+        """The current version of a workflow, or the one asked for.
+
+        Raises:
+            WorkflowUnknown: names those there are.
+        """
+        async with self.db.autocommit() as connection:
+            row = (await connection.execute(text(_CURRENT), {"name": name, "version": version})).mappings().first()
+        if row is None:
+            known = ", ".join(repr(entry.name) for entry in await self.entries()) or "none yet: is a worker running?"
+            raise WorkflowUnknown(f"no workflow {name!r}; there are {known}", workflow=name)
+        return CataloguedWorkflow.model_validate(dict(row))
+
+
+def check_input(workflow: WorkflowEntry, value: Any) -> None:
+    """Raises InputRejected, with the path and message of each miss, when `value` does not fit the input schema."""
+    validator = jsonschema.Draft202012Validator(workflow.input_schema)
+    errors = [
+        {"path": "/" + "/".join(str(part) for part in error.absolute_path), "message": error.message}
+        for error in sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
+    ]
+    if errors:
+        first = errors[0]
+        raise InputRejected(
+            f"input of workflow {workflow.name!r}: {first['path']}: {first['message']}",
+            workflow=workflow.name,
+            errors=errors,
+        )

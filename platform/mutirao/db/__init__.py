@@ -1,0 +1,5 @@
+"""The database: tables, migrations and the connection pool."""
+
+from mutirao.db.engine import Database
+
+__all__ = ["Database"]

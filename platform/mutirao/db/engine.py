@@ -1,0 +1,82 @@
+"""The pool of connections to PostgreSQL that a process shares."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from mutirao.errors import Unavailable
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def psycopg_url(url: str) -> str:
+    """`postgresql://…` as plain psycopg wants it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+class Database:
+    """One pool, opened lazily, closed by `close`. `begin()` is a transaction per block."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = psycopg_url(url)
+        self.engine: AsyncEngine = create_async_engine(
+            make_url(url).set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=False,
+            json_serializer=_dumps,
+            json_deserializer=orjson.loads,
+            connect_args={"application_name": "mutirao", "connect_timeout": 5},
+        )
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: committed at the end of the block, rolled back when it raises."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which each statement is its own transaction: saves two round trips."""
+        async with self._autocommit.connect() as connection:
+            yield connection
+
+    async def ping(self) -> str:
+        """The server's version; raises what the driver raises when it does not answer."""
+        async with self.begin() as connection:
+            return str(await connection.scalar(text("SHOW server_version")))
+
+    async def wait_for_schema(self, revision: str, seconds: float) -> None:
+        """Wait until the schema is at `revision`: a process may be started before the migration has run.
+
+        Raises:
+            Unavailable: the database or the revision was not there in time.
+        """
+        deadline = asyncio.get_running_loop().time() + seconds
+        found = "no answer from the database"
+        while True:
+            try:
+                async with self.begin() as connection:
+                    found = str(await connection.scalar(text("SELECT version_num FROM alembic_version")))
+                if found == revision:
+                    return
+            except (DBAPIError, OSError) as error:
+                found = str(getattr(error, "orig", error)).splitlines()[0]
+            if asyncio.get_running_loop().time() > deadline:
+                raise Unavailable(
+                    f"the database schema is not at {revision!r} ({found}); run `mutirao db upgrade`", found=found
+                )
+            await asyncio.sleep(0.05)
+
+    async def close(self) -> None:
+        await self.engine.dispose()

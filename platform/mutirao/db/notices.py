@@ -1,0 +1,99 @@
+"""PostgreSQL's NOTIFY as something a coroutine can wait for.
+
+A notice is a wake-up, never the news itself: whoever wakes reads the table. So a notice that is lost (a connection that
+broke) costs a delay and nothing else; after every reconnect all waiters are woken.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from mutirao.logs import logger
+
+_log = logger("notices")
+_BACK_OFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
+
+
+class Notices:
+    """Listens on one channel over one connection; payloads are keys (a job's id) that coroutines wait for."""
+
+    def __init__(self, url: str, channel: str) -> None:
+        self.url = url
+        self.channel = channel
+        self._waiters: dict[str, set[asyncio.Event]] = {}
+        self._everything: set[asyncio.Queue[str]] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._listen(), name=f"notices:{self.channel}")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @asynccontextmanager
+    async def waiting(self, key: str) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever `key` is notified; the caller clears it before it reads the table."""
+        event = asyncio.Event()
+        self._waiters.setdefault(key, set()).add(event)
+        try:
+            yield event
+        finally:
+            waiters = self._waiters[key]
+            waiters.discard(event)
+            if not waiters:
+                del self._waiters[key]
+
+    @asynccontextmanager
+    async def all_keys(self) -> AsyncIterator["asyncio.Queue[str]"]:
+        """Every key that is notified, in order; `""` after a reconnect: anything may have been missed."""
+        keys: asyncio.Queue[str] = asyncio.Queue()
+        self._everything.add(keys)
+        try:
+            yield keys
+        finally:
+            self._everything.discard(keys)
+
+    async def _listen(self) -> None:
+        failures = 0
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
+                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.channel)))
+                    failures = 0
+                    self._wake_all()
+                    await self._forward(connection)
+            except (psycopg.Error, OSError) as error:
+                pause = _BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)]
+                failures += 1
+                _log.warning("notices.connection_lost", channel=self.channel, error=str(error), pause_seconds=pause)
+                await asyncio.sleep(pause)
+
+    async def _forward(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        async for notice in connection.notifies():
+            for event in self._waiters.get(notice.payload, ()):
+                event.set()
+            for keys in self._everything:
+                keys.put_nowait(notice.payload)
+
+    def _wake_all(self) -> None:
+        for events in self._waiters.values():
+            for event in events:
+                event.set()
+        for keys in self._everything:
+            keys.put_nowait("")
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> bool:
+    """Wait until `event` is set, at most `seconds`; says whether it was."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,81 @@
+"""Hints: "this job may be claimed", sent to the workers' Celery queue after the job is committed.
+
+A hint carries nothing but the job's id and may be lost: workers also look for queued jobs by themselves. So sending
+never fails a request and never makes it wait: a thread sends, and drops what it cannot send.
+"""
+
+import queue
+import threading
+import time
+from uuid import UUID, uuid4
+
+from kombu import Connection, Exchange, Producer, Queue
+from kombu.exceptions import KombuError, OperationalError
+
+from mutirao.logs import logger
+
+TASK_NAME = "mutirao.hint"
+_MOST_WAITING = 100_000
+_BACK_OFF_SECONDS = (0.1, 0.5, 2.0, 5.0)
+_log = logger("hints")
+
+
+def broker_options() -> dict[str, float]:
+    """How long the broker's sockets may take, seconds: a dead Redis is noticed soon."""
+    return {"socket_timeout": 5, "socket_connect_timeout": 2}
+
+
+class HintSender:
+    """Sends hints from a thread of its own. `close` lets what waits go out for at most a second."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._waiting: queue.SimpleQueue[tuple[str, UUID] | None] = queue.SimpleQueue()
+        self._connection = Connection(redis_url, transport_options=broker_options())
+        self._thread = threading.Thread(target=self._run, name="hints", daemon=True)
+        self._thread.start()
+
+    def send(self, queue_name: str, job_id: UUID) -> None:
+        """Hint at a committed job. Never waits, never raises."""
+        if self._waiting.qsize() < _MOST_WAITING:
+            self._waiting.put((queue_name, job_id))
+
+    def close(self) -> None:
+        self._waiting.put(None)
+        self._thread.join(timeout=1)
+
+    def _run(self) -> None:
+        failures = 0
+        while (item := self._waiting.get()) is not None:
+            try:
+                self._publish(*item)
+                failures = 0
+            except (KombuError, OperationalError, OSError, ConnectionError) as error:
+                pause = _BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)]
+                failures += 1
+                _log.warning("hints.dropped", waiting=self._waiting.qsize(), error=str(error), pause_seconds=pause)
+                self._forget()
+                time.sleep(pause)
+        self._connection.release()
+
+    def _publish(self, queue_name: str, job_id: UUID) -> None:
+        # Celery's message protocol, version 2: the body is (args, kwargs, embedded).
+        exchange = Exchange(queue_name, type="direct")
+        with Producer(self._connection.default_channel) as producer:
+            producer.publish(
+                [[str(job_id)], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}],
+                exchange=exchange,
+                routing_key=queue_name,
+                declare=[Queue(queue_name, exchange, routing_key=queue_name)],
+                headers={"lang": "py", "task": TASK_NAME, "id": (message := str(uuid4())), "root_id": message},
+                serializer="json",
+                correlation_id=message,
+                retry=False,
+            )
+
+    def _forget(self) -> None:
+        """Drop what waits (workers find those jobs by polling) and the broken connection."""
+        while not self._waiting.empty():
+            if self._waiting.get() is None:
+                self._waiting.put(None)
+                break
+        self._connection.collapse() if hasattr(self._connection, "collapse") else self._connection.release()

@@ -1,0 +1,24 @@
+"""Identifiers."""
+
+import os
+import time
+import uuid
+
+
+def new_id() -> uuid.UUID:
+    """A UUID version 7: unique, and ordered by its time of making (millisecond)."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (
+        (milliseconds & (1 << 48) - 1) << 80
+        | 0x7 << 76
+        | (random >> 68 & 0xFFF) << 64
+        | 0x2 << 62
+        | random & (1 << 62) - 1
+    )
+    return uuid.UUID(int=value)
+
+
+def stable_id(*parts: object) -> uuid.UUID:
+    """The same parts always give the same id: work done twice writes one row."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, "mutirao:" + "\x1f".join(str(part) for part in parts))

@@ -1,0 +1,1 @@
+"""Jobs: what they are, how they are kept, who may change them."""

@@ -1,0 +1,79 @@
+"""Projects and their keys. A key is `mk_<prefix>.<secret>`; only the SHA-256 of the secret is kept."""
+
+import hashlib
+import hmac
+import secrets
+from uuid import UUID
+
+from sqlalchemy import text
+
+from mutirao.db import Database
+from mutirao.errors import Unauthorized
+from mutirao.ids import new_id
+from mutirao.jobs.records import Record
+
+DEFAULT_PROJECT = "default"
+_PREFIX_CHARS = 8
+
+_PROJECT = text("""
+INSERT INTO projects (id, name) VALUES (:id, :name)
+ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id""")
+
+_ADD_KEY = text("""
+INSERT INTO api_keys (id, project_id, name, prefix, secret_sha256) VALUES (:id, :project_id, :name, :prefix, :hash)
+ON CONFLICT (prefix) DO UPDATE SET secret_sha256 = excluded.secret_sha256""")
+
+_FIND_KEY = text("""
+SELECT project_id, secret_sha256 FROM api_keys
+WHERE prefix = :prefix AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())""")
+
+
+class Identity(Record):
+    """Who is calling: a key of a project."""
+
+    project_id: UUID
+    key_prefix: str
+
+
+def new_key_text() -> str:
+    """A fresh key as its holder keeps it."""
+    return f"mk_{secrets.token_hex(_PREFIX_CHARS // 2)}.{secrets.token_urlsafe(32)}"
+
+
+def _split(key: str) -> tuple[str, str]:
+    prefix, dot, secret = key.partition(".")
+    if not (dot and secret and prefix.startswith("mk_")):
+        raise Unauthorized("the key is not of the form mk_<prefix>.<secret>; send it as `Authorization: Bearer <key>`")
+    return prefix, hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Projects:
+    """Every verb on projects and keys."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def ensure(self, name: str) -> UUID:
+        """The id of the project of that name, made when it is new."""
+        async with self.db.autocommit() as connection:
+            return UUID(str(await connection.scalar(_PROJECT, {"id": new_id(), "name": name})))
+
+    async def add_key(self, project_id: UUID, key: str, name: str) -> None:
+        """Let `key` in. Adding the same key again changes nothing."""
+        prefix, digest = _split(key)
+        values = {"id": new_id(), "project_id": project_id, "name": name, "prefix": prefix, "hash": digest}
+        async with self.db.autocommit() as connection:
+            await connection.execute(_ADD_KEY, values)
+
+    async def identify(self, key: str) -> Identity:
+        """Whose key this is.
+
+        Raises:
+            Unauthorized: it is not of the right form, unknown, expired or revoked; which of them is not said.
+        """
+        prefix, digest = _split(key)
+        async with self.db.autocommit() as connection:
+            row = (await connection.execute(_FIND_KEY, {"prefix": prefix})).first()
+        if row is None or not hmac.compare_digest(row.secret_sha256, digest):
+            raise Unauthorized("the key is unknown, expired or revoked; `mutirao status` shows where the local key is")
+        return Identity(project_id=row.project_id, key_prefix=prefix)

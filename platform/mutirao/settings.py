@@ -1,0 +1,172 @@
+"""Settings: environment variables `MUTIRAO_*`, an `.env` file, and `MUTIRAO_*_FILE` for secrets kept in files.
+
+One class per area; `Settings` is all of them. Nothing here is read at import: each process calls `load_settings` once
+and passes the result on.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mutirao.errors import SettingsInvalid
+
+PREFIX = "MUTIRAO_"
+
+
+class Area(BaseSettings):
+    """One area of settings; fields are read from `MUTIRAO_<FIELD>`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+
+class StackSettings(Area):
+    """Where things are. A URL that is set replaces the embedded part, which is then not started."""
+
+    home: Path = Field(Path(".mutirao"), description="Data folder of the embedded stack.")
+    database_url: SecretStr | None = Field(None, description="PostgreSQL ≥ 15, `postgresql://user:password@host/db`.")
+    redis_url: SecretStr | None = Field(None, description="Redis ≥ 7 or Valkey, `redis://:password@host:6379/0`.")
+    chroma_url: str | None = Field(None, description="Chroma server, `http://host:8000`.")
+    artifacts_dir: Path | None = Field(None, description="Folder of the artifact store; default `<home>/artifacts`.")
+    models_dir: Path | None = Field(None, description="Folder of model files; default `<home>/models`.")
+    part_start_seconds: float = Field(30, gt=0, description="How long `mutirao up` waits for one part to be ready.")
+    part_stop_seconds: float = Field(8, gt=0, description="How long a part may take to stop before it is killed.")
+
+    @property
+    def artifacts_path(self) -> Path:
+        return self.artifacts_dir or self.home / "artifacts"
+
+    @property
+    def models_path(self) -> Path:
+        return self.models_dir or self.home / "models"
+
+
+class ModelSettings(Area):
+    """Which models agents use."""
+
+    model: str = Field(
+        "builtin",
+        description="Chat model: `builtin` (the local model server), `none` (documents from quotes only), "
+        "`scripted` (tests), or any `provider:model` of LangChain's init_chat_model.",
+    )
+    model_url: str | None = Field(None, description="OpenAI-compatible base URL; replaces the embedded model server.")
+    model_api_key: SecretStr | None = Field(None, description="Key for the model provider, where it needs one.")
+    model_timeout_seconds: float = Field(120, gt=0, description="Time limit of one model call.")
+    model_max_tokens: int = Field(256, gt=0, description="Most tokens one answer may have, unless an agent asks less.")
+    model_concurrency: int = Field(2, gt=0, description="Model calls at once per worker process.")
+    embeddings: str = Field(
+        "builtin", description="Embeddings: `builtin` (multilingual-e5-small) or `provider:model` of init_embeddings."
+    )
+
+
+class ApiSettings(Area):
+    """The HTTP control plane."""
+
+    api_host: str = Field("127.0.0.1", description="Address the API listens on.")
+    api_port: int | None = Field(None, ge=0, le=65535, description="Port of the API; default: a free one, remembered.")
+    api_url: str | None = Field(None, description="Where clients and the CLI find the API; default: the local stack.")
+    api_key: SecretStr | None = Field(None, description="Key the CLI sends; default: the local stack's key file.")
+    max_body_bytes: int = Field(4 << 20, gt=0, description="Largest JSON body.")
+    max_upload_bytes: int = Field(32 << 20, gt=0, description="Largest uploaded file.")
+    max_page: int = Field(200, gt=0, description="Most rows in one page of a list.")
+    stream_heartbeat_seconds: float = Field(15, gt=0, description="Pause after which an idle event stream says so.")
+
+
+class WorkerSettings(Area):
+    """Celery workers."""
+
+    queues: str = Field("default", description="Queues this worker serves, separated by commas.")
+    worker_name: str | None = Field(None, description="Stable name of the worker; default host name and first queue.")
+    worker_slots: int = Field(200, gt=0, description="Jobs at once in one `shared` worker process.")
+    lease_seconds: float = Field(15, gt=0.5, description="How long a silent worker keeps its jobs.")
+    poll_seconds: float = Field(1, gt=0, description="How often a worker looks for jobs whose hint was lost.")
+    attempts: int = Field(3, gt=0, description="Attempts of a job before it is dead.")
+    event_flush_seconds: float = Field(0.04, gt=0, description="Longest time an event waits to be written.")
+    drain_seconds: float = Field(5, ge=0, description="How long running steps may go on after SIGTERM.")
+
+
+class KnowledgeSettings(Area):
+    """Documents, chunks and retrieval."""
+
+    chunk_chars: int = Field(700, ge=100, description="Aim for the length of a chunk, in characters.")
+    max_document_pages: int = Field(5_000, gt=0, description="Most pages of one document.")
+    max_document_chars: int = Field(20_000_000, gt=0, description="Most characters of one document's text.")
+    search_candidates: int = Field(40, gt=0, description="Chunks each retriever proposes before fusion.")
+
+
+class ModernizeSettings(Area):
+    """Limits of legacy-code conversion."""
+
+    max_archive_bytes: int = Field(64 << 20, gt=0, description="Largest source archive, unpacked.")
+    max_archive_files: int = Field(5_000, gt=0, description="Most files in a source archive.")
+    convert_seconds: float = Field(30, gt=0, description="Time limit for converting one file.")
+
+
+AREAS: tuple[type[Area], ...] = (
+    StackSettings, ModelSettings, ApiSettings, WorkerSettings, KnowledgeSettings, ModernizeSettings,
+)  # fmt: skip
+
+
+class Settings:
+    """All areas of settings, frozen. Built by `load_settings`; `Settings(stack=…, …)` builds one by hand."""
+
+    def __init__(self, **areas: Area) -> None:
+        self.stack: StackSettings = _area(areas, "stack", StackSettings)
+        self.model: ModelSettings = _area(areas, "model", ModelSettings)
+        self.api: ApiSettings = _area(areas, "api", ApiSettings)
+        self.worker: WorkerSettings = _area(areas, "worker", WorkerSettings)
+        self.knowledge: KnowledgeSettings = _area(areas, "knowledge", KnowledgeSettings)
+        self.modernize: ModernizeSettings = _area(areas, "modernize", ModernizeSettings)
+
+
+def _area(areas: Mapping[str, Any], name: str, kind: type[Any]) -> Any:
+    return areas.get(name) or kind()
+
+
+@cache
+def known_variables() -> frozenset[str]:
+    """Names of all settings as environment variables, without the `_FILE` forms."""
+    return frozenset(PREFIX + field.upper() for area in AREAS for field in area.model_fields)
+
+
+def load_settings() -> Settings:
+    """Read the settings of this process from its environment.
+
+    Raises:
+        SettingsInvalid: a `MUTIRAO_*` variable is unknown, names a file that cannot be read, or has a wrong value.
+    """
+    _read_secret_files()
+    _refuse_unknown()
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        raise SettingsInvalid(f"{name}={first.get('input')!r}: {first['msg']}", setting=name) from None
+
+
+def _read_secret_files() -> None:
+    for name in [*os.environ]:
+        target = name.removesuffix("_FILE")
+        if target == name or target not in known_variables() or target in os.environ:
+            continue
+        try:
+            os.environ[target] = Path(os.environ[name]).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsInvalid(f"{name}={os.environ[name]!r} cannot be read: {error.strerror}") from None
+
+
+def _refuse_unknown() -> None:
+    known = known_variables()
+    for name in os.environ:
+        if name.startswith(PREFIX) and name not in known and name.removesuffix("_FILE") not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; see README, Settings"
+            raise SettingsInvalid(f"unknown setting {name!r}{hint}", setting=name)

@@ -1,0 +1,103 @@
+"""Worker processes: their registration, lease and heartbeat.
+
+The lease is one row per process and covers all its jobs, so that a heartbeat is one small update however many jobs run.
+The database clock decides whether a lease has run out.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from mutirao.db import Database
+from mutirao.jobs.records import Record
+
+# A successor of the same name knows that its predecessor is gone: its lease ends at once.
+_REGISTER = text("""
+WITH gone AS (
+    UPDATE workers SET lease_expires_at = now() - interval '1 millisecond', stopped_at = now()
+    WHERE name = :name AND stopped_at IS NULL
+)
+INSERT INTO workers (id, name, host, pid, kind, queues, slots, load_errors, lease_expires_at)
+VALUES (:id, :name, :host, :pid, :kind, :queues, :slots, :load_errors, now() + make_interval(secs => :lease))
+""").bindparams(bindparam("load_errors", type_=JSONB))
+
+HEARTBEAT_SQL = """
+UPDATE workers SET heartbeat_at = now(), lease_expires_at = now() + make_interval(secs => %(lease)s)
+WHERE id = %(id)s AND stopped_at IS NULL AND lease_expires_at > now() RETURNING id"""
+
+_STOP = text("""
+UPDATE workers SET stopped_at = now(), lease_expires_at = now() - interval '1 millisecond'
+WHERE id = :id AND stopped_at IS NULL""")
+
+_LIVE = text("""
+SELECT id, name, host, pid, kind, queues, slots, load_errors, started_at, heartbeat_at,
+    (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.state = 'running') AS running
+FROM workers w WHERE lease_expires_at > now() AND stopped_at IS NULL ORDER BY name""")
+
+"""For the heartbeat thread, which has a plain psycopg connection of its own, outside the loop that runs jobs."""
+
+
+class Worker(Record):
+    """A live worker process."""
+
+    id: UUID
+    name: str
+    host: str
+    pid: int
+    kind: str
+    queues: list[str]
+    slots: int = Field(description="Jobs it runs at once.")
+    running: int = Field(description="Jobs it runs now.")
+    load_errors: list[dict[str, Any]] = Field(description="Workflows it could not load, and why.")
+    started_at: datetime
+    heartbeat_at: datetime
+
+
+class WorkerStore:
+    """Every verb on worker processes but the heartbeat."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def register(
+        self,
+        worker_id: UUID,
+        *,
+        name: str,
+        host: str,
+        pid: int,
+        kind: str,
+        queues: Sequence[str],
+        slots: int,
+        lease_seconds: float,
+        load_errors: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        """Begin the lease of a new process, and end that of its predecessor of the same name."""
+        values = {
+            "id": worker_id,
+            "name": name,
+            "host": host,
+            "pid": pid,
+            "kind": kind,
+            "queues": list(queues),
+            "slots": slots,
+            "lease": lease_seconds,
+            "load_errors": list(load_errors),
+        }
+        async with self.db.autocommit() as connection:
+            await connection.execute(_REGISTER, values)
+
+    async def stop(self, worker_id: UUID) -> None:
+        """End the lease now: what it still runs may be claimed by others."""
+        async with self.db.autocommit() as connection:
+            await connection.execute(_STOP, {"id": worker_id})
+
+    async def live(self) -> list[Worker]:
+        """Processes with a running lease, by name."""
+        async with self.db.autocommit() as connection:
+            return [Worker.model_validate(dict(row)) for row in (await connection.execute(_LIVE)).mappings()]

@@ -1,0 +1,36 @@
+"""`mutirao --help` answers at once: what is heavy is imported by the command that needs it."""
+
+import json
+import subprocess
+import sys
+
+HEAVY = {
+    "alembic", "celery", "chromadb", "docx", "fastapi", "kombu", "langchain", "langchain_core", "langgraph", "numpy",
+    "psycopg", "sqlalchemy", "starlette", "trafilatura", "uvicorn",
+}  # fmt: skip
+
+HELP = """
+import json, sys
+from mutirao.cli import main
+sys.argv = ["mutirao", "--help"]
+try:
+    main()
+except SystemExit as end:
+    assert end.code in (0, None), end.code
+sys.stderr.write(json.dumps(sorted(sys.modules)))
+"""
+
+
+def loaded_by(code: str) -> set[str]:
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return {name.partition(".")[0] for name in json.loads(ran.stderr)}
+
+
+def test_help_loads_nothing_heavy() -> None:
+    assert loaded_by(HELP) & HEAVY == set()
+
+
+def test_the_settings_load_nothing_heavy() -> None:
+    code = "import json, sys, mutirao.settings; sys.stderr.write(json.dumps(sorted(sys.modules)))"
+    assert loaded_by(code) & HEAVY == set()

@@ -1,0 +1,1 @@
+"""Workers: the only place that knows Celery. `python -m mutirao_workers` starts one."""

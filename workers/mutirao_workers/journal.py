@@ -1,0 +1,110 @@
+"""The journal of a worker process: collects the events of all its attempts and writes them in batches."""
+
+import asyncio
+import threading
+import time
+from uuid import UUID
+
+from mutirao.jobs.claims import ClaimStore
+from mutirao.jobs.records import Claim, NewEvent
+from mutirao.logs import logger
+from sqlalchemy.exc import DBAPIError
+
+_log = logger("journal")
+_MOST_IN_BATCH = 2_000
+_RETRY_SECONDS = 0.5
+TOKENS = "model.tokens"
+
+
+class Journal:
+    """Events in order per attempt, written at most `flush_seconds` after they happened.
+
+    `emit` may be called from any thread. An event is never dropped while its attempt holds the job: a database that
+    does not answer is tried again.
+    """
+
+    def __init__(self, store: ClaimStore, flush_seconds: float) -> None:
+        self._store = store
+        self._flush_seconds = flush_seconds
+        self._waiting: list[tuple[Claim, NewEvent, float]] = []
+        self._guard = threading.Lock()
+        self._writing = asyncio.Lock()
+        self._news = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._home = threading.get_ident()
+        self._task: asyncio.Task[None] | None = None
+        self.lost: set[tuple[UUID, int]] = set()
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="journal")
+
+    async def stop(self) -> None:
+        """Write what waits and end."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._flush()
+
+    def emit(self, claim: Claim, event: NewEvent) -> None:
+        """Take an event; it is written soon."""
+        with self._guard:
+            last = self._waiting[-1] if self._waiting else None
+            if last is not None and _continues(last[0], last[1], claim, event):
+                merged = last[1].data | {"text": last[1].data["text"] + event.data["text"]}
+                self._waiting[-1] = (claim, last[1].model_copy(update={"data": merged}), last[2])
+                return
+            self._waiting.append((claim, event, time.monotonic()))
+        if threading.get_ident() == self._home:
+            self._news.set()
+        else:
+            self._loop.call_soon_threadsafe(self._news.set)
+
+    async def take(self, claim: Claim) -> list[NewEvent]:
+        """The events of an attempt that are not written yet, for its last transaction; nothing of it is in flight."""
+        async with self._writing:
+            with self._guard:
+                mine = [entry for entry in self._waiting if entry[0] is claim]
+                self._waiting = [entry for entry in self._waiting if entry[0] is not claim]
+        return [_aged(event, since) for _, event, since in mine]
+
+    async def _run(self) -> None:
+        while True:
+            await self._news.wait()
+            await asyncio.sleep(self._flush_seconds)
+            self._news.clear()
+            try:
+                await self._flush()
+            except (DBAPIError, OSError) as error:
+                _log.warning("journal.not_written", error=str(error), waiting=len(self._waiting))
+                await asyncio.sleep(_RETRY_SECONDS)
+                self._news.set()
+
+    async def _flush(self) -> None:
+        async with self._writing:
+            while batch := self._batch():
+                try:
+                    held = await self._store.append([(claim, _aged(event, since)) for claim, event, since in batch])
+                except BaseException:
+                    with self._guard:
+                        self._waiting[:0] = batch
+                    raise
+                self.lost |= {(claim.job_id, claim.epoch) for claim, _, _ in batch} - held
+
+    def _batch(self) -> list[tuple[Claim, NewEvent, float]]:
+        with self._guard:
+            batch, self._waiting = self._waiting[:_MOST_IN_BATCH], self._waiting[_MOST_IN_BATCH:]
+        return batch
+
+
+def _aged(event: NewEvent, since: float) -> NewEvent:
+    return event.model_copy(update={"age": max(0.0, time.monotonic() - since)})
+
+
+def _continues(last: Claim, before: NewEvent, claim: Claim, event: NewEvent) -> bool:
+    """Tokens of the same answer that wait together become one event."""
+    return (
+        event.type == before.type == TOKENS
+        and last is claim
+        and event.step == before.step
+        and event.data.get("message") == before.data.get("message")
+    )

@@ -1,0 +1,69 @@
+"""The lease of a worker process, kept by a thread of its own: a step that blocks the loop does not lose it."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+import psycopg
+from mutirao.logs import logger
+from mutirao.workers import HEARTBEAT_SQL
+
+_log = logger("lease")
+_BEATS_PER_LEASE = 4
+
+
+class Lease:
+    """Extends the worker's lease until `stop`; calls `on_lost`, once, when it has run out.
+
+    Lost means: the database said so, or no heartbeat came through for a whole lease. Then somebody else may hold the
+    jobs, and this worker must stop them.
+    """
+
+    def __init__(self, url: str, worker_id: UUID, seconds: float, on_lost: Callable[[], None]) -> None:
+        self._url = url
+        self._worker_id = worker_id
+        self._seconds = seconds
+        self._on_lost = on_lost
+        self._ended = threading.Event()
+        self._connection: psycopg.Connection[tuple[UUID]] | None = None
+        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._thread.join(timeout=2)
+
+    def _run(self) -> None:
+        last = time.monotonic()
+        while not self._ended.wait(self._seconds / _BEATS_PER_LEASE):
+            began = time.monotonic()
+            try:
+                held = self._beat()
+                last = began
+            except (psycopg.Error, OSError) as error:
+                _log.warning("lease.heartbeat_failed", error=str(error), silent_seconds=round(began - last, 1))
+                self._disconnect()
+                held = time.monotonic() - last < self._seconds
+            if not held:
+                _log.error("lease.lost", worker=str(self._worker_id))
+                self._on_lost()
+                break
+        self._disconnect()
+
+    def _beat(self) -> bool:
+        if self._connection is None:
+            self._connection = psycopg.connect(
+                self._url, autocommit=True, connect_timeout=2, application_name="mutirao lease"
+            )
+        row = self._connection.execute(HEARTBEAT_SQL, {"id": self._worker_id, "lease": self._seconds}).fetchone()
+        return row is not None
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None

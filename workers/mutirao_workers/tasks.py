@@ -1,0 +1,15 @@
+"""The one Celery task: a hint that a job may be claimed."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from celery import Celery
+from mutirao.hints import TASK_NAME
+
+
+def register_tasks(app: Celery, hint: Callable[[UUID], None]) -> None:
+    """Hand every hint that arrives to `hint`, which must return at once."""
+
+    @app.task(name=TASK_NAME, ignore_result=True)
+    def on_hint(job_id: str) -> None:
+        hint(UUID(job_id))
