@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Generator, Iterator
 
 import pytest
+from mutirao.settings import load_settings
 from mutirao.stack.embedded import EmbeddedParts
 
 IN_CI = bool(os.environ.get("CI"))
@@ -21,6 +22,14 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedParts
     """PostgreSQL, Valkey and Chroma, started once a session: `database_url`, `redis_url`, `chroma_url`, `env`."""
     with EmbeddedParts(tmp_path_factory.mktemp("stack")) as parts:
         yield parts
+
+
+@pytest.fixture(scope="session")
+def model_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The built-in model's server (OpenAI-compatible base URL), started once a session; `make setup` got its file."""
+    models = load_settings().stack.models_path.absolute()
+    with EmbeddedParts(tmp_path_factory.mktemp("model"), ["model"], models=models) as parts:
+        yield parts.model_url
 
 
 @pytest.fixture(scope="module")

@@ -2,18 +2,21 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
+from mutirao.errors import ModelUnavailable
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from mutirao.errors import ModelUnavailable
 from mutirao_agents.context import JobContext
 from mutirao_agents.models import ask_json, ask_text
 
 MOST_FAILURES = 2  # after so many in a job the model is left alone
 Answer = TypeVar("Answer", bound=BaseModel)
+Result = TypeVar("Result")
 
 
 class ModelBudget(BaseModel):
@@ -45,61 +48,86 @@ class Asking:
     used up is given up. Both answer None.
     """
 
-    def __init__(self, job: JobContext, budget: ModelBudget, spent: Spent | None) -> None:
+    def __init__(self, job: JobContext, budget: ModelBudget, spent: Spent | None = None) -> None:
         self._job = job
         self._budget = budget
         self._spent = Spent(**(spent or NOTHING))
-        self._began: float | None = None
-
-    @property
-    def possible(self) -> bool:
-        """Whether one more call may be made."""
-        return (
-            self._job.models.available
-            and self._spent["calls"] < self._budget.calls
-            and self._spent["failed"] < MOST_FAILURES
-            and self._seconds_left() > 0
-        )
+        self._running = 0
+        self._since = 0.0
 
     @property
     def calls_left(self) -> int:
-        return max(0, self._budget.calls - self._spent["calls"]) if self.possible else 0
+        """How many calls may still be made; 0 when there is no model, no time, or it has failed too often."""
+        if not self._job.models.available or self._spent["failed"] >= MOST_FAILURES or self._seconds_left() <= 0:
+            return 0
+        return max(0, self._budget.calls - self._spent["calls"])
+
+    @property
+    def tokens(self) -> int:
+        """The most tokens of one answer."""
+        return self._budget.tokens
 
     def spent(self) -> Spent:
-        """What is used by now, this node's time included; for the state of the graph."""
+        """What is used by now, for the state of the graph. Time in which calls ran side by side counts once."""
         return Spent(**(self._spent | {"seconds": round(self._budget.seconds - self._seconds_left(), 3)}))
 
     async def text(self, system: str, prompt: str, *, tokens: int | None = None) -> str | None:
         """The model's answer, or None."""
-        message: list[AIMessage] = []
 
-        async def ask() -> None:
-            message.append(await ask_text(self._job.models.chat(max_tokens=self._tokens(tokens)), system, prompt))
+        async def ask(model: BaseChatModel) -> tuple[str, list[AIMessage]]:
+            message = await ask_text(model, system, prompt)
+            return message.text, [message]
 
-        await self._within(ask(), message)
-        return message[0].text if message else None
+        return await self._call(ask, tokens)
 
     async def json(self, schema: type[Answer], system: str, prompt: str, *, tokens: int | None = None) -> Answer | None:
-        """The model's answer as `schema`, or None."""
-        answers: list[Answer] = []
-        sent: list[AIMessage] = []
+        """The model's answer as `schema`, or None. Asked once: what is unusable now costs as much the second time."""
 
-        async def ask() -> None:
-            model = self._job.models.chat(max_tokens=self._tokens(tokens))
-            answer, messages = await ask_json(model, schema, system, prompt, tries=1)
-            sent.extend(messages)
-            if answer is not None:
-                answers.append(answer)
+        async def ask(model: BaseChatModel) -> tuple[Answer | None, list[AIMessage]]:
+            return await ask_json(model, schema, system, prompt, tries=1)
 
-        await self._within(ask(), sent)
-        return answers[0] if answers else None
+        return await self._call(ask, tokens)
 
-    async def _within(self, asking: "asyncio.Future[None] | object", sent: list[AIMessage]) -> None:
-        raise NotImplementedError
+    async def _call(
+        self, ask: Callable[[BaseChatModel], Awaitable[tuple[Result, list[AIMessage]]]], tokens: int | None
+    ) -> Result | None:
+        if self.calls_left == 0:
+            return None
+        self._spent["calls"] += 1
+        self._enter()
+        try:
+            async with asyncio.timeout(self._seconds_left()):
+                model = self._job.models.chat(max_tokens=min(tokens or self._budget.tokens, self._budget.tokens))
+                result, messages = await ask(model)
+        except (ModelUnavailable, TimeoutError) as error:
+            self._failed(error)
+            return None
+        finally:
+            self._leave()
+        self._spent["tokens"] += sum(_answer_tokens(message) for message in messages)
+        return result
 
-    def _tokens(self, asked: int | None) -> int:
-        return min(asked or self._budget.tokens, self._budget.tokens)
+    def _failed(self, error: Exception) -> None:
+        self._spent["failed"] += 1
+        if self._spent["failed"] > 1:
+            return  # calls that ran side by side fail together; one line says it
+        reason = str(error) or f"no answer within the {self._budget.seconds:g} s the job may wait for its model"
+        self._job.emit("warning", {"code": ModelUnavailable.code, "message": f"{reason}; going on without it"})
+
+    def _enter(self) -> None:
+        if self._running == 0:
+            self._since = time.monotonic()
+        self._running += 1
+
+    def _leave(self) -> None:
+        self._running -= 1
+        if self._running == 0:
+            self._spent["seconds"] += time.monotonic() - self._since
 
     def _seconds_left(self) -> float:
-        waited = time.monotonic() - self._began if self._began is not None else 0.0
-        return max(0.0, self._budget.seconds - self._spent["seconds"] - waited)
+        running = time.monotonic() - self._since if self._running else 0.0
+        return max(0.0, self._budget.seconds - self._spent["seconds"] - running)
+
+
+def _answer_tokens(message: AIMessage) -> int:
+    return message.usage_metadata["output_tokens"] if message.usage_metadata else 0

@@ -1,4 +1,4 @@
-"""The chat model agents get: made when it is first called, limited in number of calls at once, with one kind of error."""
+"""The chat model agents get: made when first called, limited in calls at once, with one kind of error."""
 
 import asyncio
 import json
@@ -13,9 +13,9 @@ from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
+from mutirao.errors import ModelUnavailable, MutiraoError
 from pydantic import PrivateAttr
 
-from mutirao.errors import ModelUnavailable, MutiraoError
 from mutirao_agents.slots import Slots
 
 
@@ -70,11 +70,10 @@ class SharedChat(BaseChatModel):
 
     def inner(self) -> BaseChatModel:
         """The provider's model; imports its package when it is the first to ask."""
-        with self._guard:
-            if self._inner is None:
-                with self._named_errors():
-                    self._inner = self._build()
-            return self._inner
+        with self._guard, self._named_errors():
+            model: BaseChatModel = self._build() if self._inner is None else self._inner
+            self._inner = model
+        return model
 
     async def _agenerate(
         self,
@@ -119,7 +118,7 @@ class SharedChat(BaseChatModel):
 
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[BaseChatModel]:
-        model = self._inner or await asyncio.to_thread(self.inner)
+        model: BaseChatModel = await asyncio.to_thread(self.inner) if self._inner is None else self._inner
         async with self._slots.held():
             with self._named_errors():
                 async with asyncio.timeout(self.limit_seconds):

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.utils.json import parse_partial_json
-from pydantic import BaseModel, ValidationError
-
 from mutirao.errors import ModelUnavailable
 from mutirao.settings import ModelSettings
+from pydantic import BaseModel, ValidationError
+
 from mutirao_agents.chat import SharedChat, json_instruction
 from mutirao_agents.slots import Slots
 
@@ -57,12 +57,15 @@ class ChatModels:
         provider = name.partition(":")[0]
         if name != BUILTIN and (":" not in name or not provider):
             raise ModelUnavailable(
-                f"MUTIRAO_MODEL={name!r}: use builtin, none, scripted or provider:model, as openai:gpt-5-mini", model=name
+                f"MUTIRAO_MODEL={name!r}: use builtin, none, scripted or provider:model, as openai:gpt-5-mini",
+                model=name,
             )
         return SharedChat(
-            build=lambda: self._builtin(max_tokens, temperature)
-            if name == BUILTIN
-            else self._provided(name, max_tokens, temperature),
+            build=lambda: (
+                self._builtin(max_tokens, temperature)
+                if name == BUILTIN
+                else self._provided(name, max_tokens, temperature)
+            ),
             slots=self._slots,
             name_of_model=name,
             provider=provider,
@@ -124,8 +127,8 @@ async def ask_json(
 ) -> tuple[Answer | None, list[AIMessage]]:
     """An answer that fits `schema`, and every message the model sent for it, for counting tokens.
 
-    A model that knows JSON Schema is held to it. An answer that was cut off is used as far as it goes, if that fits. None
-    after `tries` unusable answers: small models are often wrong, so a caller needs a way of its own.
+    A model that knows JSON Schema is held to it. An answer that was cut off is used as far as it goes, if that fits.
+    None after `tries` unusable answers: small models are often wrong, so a caller needs a way of its own.
 
     Raises:
         ModelUnavailable: the model did not answer at all.
@@ -141,7 +144,11 @@ async def ask_json(
         answer = parsed(message.text, schema)
         if answer is not None:
             return answer, sent
-        messages = [*messages[:2], message, HumanMessage("That was not the JSON object asked for. Send only the object.")]
+        messages = [
+            *messages[:2],
+            message,
+            HumanMessage("That was not the JSON object asked for. Send only the object."),
+        ]
     return None, sent
 
 

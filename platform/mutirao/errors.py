@@ -17,6 +17,7 @@ MutiraoError
 │   └── PartFailed             a part of the embedded stack cannot start
 └── StepFailed                 what went wrong inside a job
     ├── WorkflowUnavailable    the workflow could not be loaded by this worker
+    ├── NoEvidence             nothing in the collections is about the topic
     ├── DocumentUnreadable     a document's text could not be taken out
     └── LeaseLost              a newer attempt owns the job; nothing more is written
 
@@ -139,6 +140,12 @@ class WorkflowUnavailable(StepFailed):
     """Raised when this worker could not load the workflow."""
 
     code = "workflow_unavailable"
+
+
+class NoEvidence(StepFailed):
+    """Raised when nothing in the collections is about the topic of a report."""
+
+    code = "no_evidence"
 
 
 class DocumentUnreadable(StepFailed):

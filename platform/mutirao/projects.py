@@ -2,18 +2,20 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from uuid import UUID
 
 from sqlalchemy import text
 
 from mutirao.db import Database
-from mutirao.errors import Unauthorized
+from mutirao.errors import Conflict, Unauthorized
 from mutirao.ids import new_id
 from mutirao.jobs.records import Record
 
 DEFAULT_PROJECT = "default"
 _PREFIX_CHARS = 8
+_PREFIX = re.compile(r"mk_[A-Za-z0-9_-]{1,64}")
 
 _PROJECT = text("""
 INSERT INTO projects (id, name) VALUES (:id, :name)
@@ -21,7 +23,8 @@ ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id""")
 
 _ADD_KEY = text("""
 INSERT INTO api_keys (id, project_id, name, prefix, secret_sha256) VALUES (:id, :project_id, :name, :prefix, :hash)
-ON CONFLICT (prefix) DO UPDATE SET secret_sha256 = excluded.secret_sha256""")
+ON CONFLICT (prefix) DO UPDATE SET secret_sha256 = excluded.secret_sha256
+    WHERE api_keys.project_id = excluded.project_id RETURNING id""")
 
 _FIND_KEY = text("""
 SELECT project_id, secret_sha256 FROM api_keys
@@ -42,7 +45,7 @@ def new_key_text() -> str:
 
 def _split(key: str) -> tuple[str, str]:
     prefix, dot, secret = key.partition(".")
-    if not (dot and secret and prefix.startswith("mk_")):
+    if not (dot and secret and _PREFIX.fullmatch(prefix)):
         raise Unauthorized("the key is not of the form mk_<prefix>.<secret>; send it as `Authorization: Bearer <key>`")
     return prefix, hashlib.sha256(secret.encode()).hexdigest()
 
@@ -59,11 +62,16 @@ class Projects:
             return UUID(str(await connection.scalar(_PROJECT, {"id": new_id(), "name": name})))
 
     async def add_key(self, project_id: UUID, key: str, name: str) -> None:
-        """Let `key` in. Adding the same key again changes nothing."""
+        """Let `key` in. The same key again changes nothing; another secret with its prefix replaces it.
+
+        Raises:
+            Conflict: a key of another project has this prefix.
+        """
         prefix, digest = _split(key)
         values = {"id": new_id(), "project_id": project_id, "name": name, "prefix": prefix, "hash": digest}
         async with self.db.autocommit() as connection:
-            await connection.execute(_ADD_KEY, values)
+            if await connection.scalar(_ADD_KEY, values) is None:
+                raise Conflict(f"a key with the prefix {prefix!r} belongs to another project; choose another key")
 
     async def identify(self, key: str) -> Identity:
         """Whose key this is.

@@ -16,12 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from mutirao.db import Database
 from mutirao.jobs.records import Record
 
-# A successor of the same name knows that its predecessor is gone: its lease ends at once.
 _REGISTER = text("""
-WITH gone AS (
-    UPDATE workers SET lease_expires_at = now() - interval '1 millisecond', stopped_at = now()
-    WHERE name = :name AND stopped_at IS NULL
-)
 INSERT INTO workers (id, name, host, pid, kind, queues, slots, load_errors, lease_expires_at)
 VALUES (:id, :name, :host, :pid, :kind, :queues, :slots, :load_errors, now() + make_interval(secs => :lease))
 """).bindparams(bindparam("load_errors", type_=JSONB))
@@ -37,7 +32,9 @@ WHERE id = :id AND stopped_at IS NULL""")
 _LIVE = text("""
 SELECT id, name, host, pid, kind, queues, slots, load_errors, started_at, heartbeat_at,
     (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.state = 'running') AS running
-FROM workers w WHERE lease_expires_at > now() AND stopped_at IS NULL ORDER BY name""")
+FROM workers w
+WHERE lease_expires_at > now() AND stopped_at IS NULL AND (CAST(:name AS text) IS NULL OR name = :name)
+ORDER BY name""")
 
 """For the heartbeat thread, which has a plain psycopg connection of its own, outside the loop that runs jobs."""
 
@@ -77,7 +74,7 @@ class WorkerStore:
         lease_seconds: float,
         load_errors: Sequence[dict[str, Any]] = (),
     ) -> None:
-        """Begin the lease of a new process, and end that of its predecessor of the same name."""
+        """Begin the lease of a new process."""
         values = {
             "id": worker_id,
             "name": name,
@@ -93,11 +90,12 @@ class WorkerStore:
             await connection.execute(_REGISTER, values)
 
     async def stop(self, worker_id: UUID) -> None:
-        """End the lease now: what it still runs may be claimed by others."""
+        """End the lease now; its jobs may be taken from it. For its owner, and for who knows that it is dead."""
         async with self.db.autocommit() as connection:
             await connection.execute(_STOP, {"id": worker_id})
 
-    async def live(self) -> list[Worker]:
-        """Processes with a running lease, by name."""
+    async def live(self, name: str | None = None) -> list[Worker]:
+        """Processes with a running lease, by name; those of one name where it is given."""
         async with self.db.autocommit() as connection:
-            return [Worker.model_validate(dict(row)) for row in (await connection.execute(_LIVE)).mappings()]
+            rows = (await connection.execute(_LIVE, {"name": name})).mappings()
+            return [Worker.model_validate(dict(row)) for row in rows]

@@ -7,6 +7,7 @@ import os
 import re
 import secrets as random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,7 +22,6 @@ import psycopg
 import pytest
 import yaml
 from mutirao.stack.embedded import EmbeddedParts
-from mutirao.stack.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -42,6 +42,12 @@ def empty_database(embedded: EmbeddedParts) -> Iterator[str]:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Deployment:
     """Runs services of the compose file as processes of this machine."""
 
@@ -57,6 +63,7 @@ class Deployment:
             "http://chroma:8000": embedded.chroma_url,
             "/var/lib/mutirao": str(folder / "var"),
             "/opt/mutirao/worker_health.py": str(ROOT / "deploy" / "worker_health.py"),
+            "0.0.0.0": "127.0.0.1",
             "8080": str(self.port),
         }
         (folder / "var" / "artifacts").mkdir(parents=True)
@@ -193,10 +200,10 @@ def test_the_key_of_the_secrets_opens_the_api(deployment: Deployment) -> None:
 def test_the_health_check_of_chroma_asks_chroma(embedded: EmbeddedParts) -> None:
     kind, *words = COMPOSE["services"]["chroma"]["healthcheck"]["test"]
     assert kind == "CMD"
-    port = urlsplit(embedded.chroma_url).port
-    good = subprocess.run([word.replace("/8000", f"/{port}") for word in words], timeout=10)
-    assert good.returncode == 0
-    nobody = subprocess.run(
-        [word.replace("/8000", f"/{free_port()}") for word in words], capture_output=True, timeout=10
-    )
-    assert nobody.returncode != 0
+
+    def answer(port: int | None) -> int:
+        command = [word.replace("/8000", f"/{port}") for word in words]
+        return subprocess.run(command, capture_output=True, timeout=10).returncode
+
+    assert answer(urlsplit(embedded.chroma_url).port) == 0
+    assert answer(free_port()) != 0

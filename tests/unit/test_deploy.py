@@ -28,6 +28,10 @@ def load(path: Path) -> dict[str, Any]:
     return found
 
 
+def run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
     return load(COMPOSE)
@@ -49,10 +53,6 @@ def pins(lock: Path) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
 
 
-def run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-
-
 def strings(value: Any) -> list[str]:
     if isinstance(value, dict):
         return [text for key, item in value.items() for text in [str(key), *strings(item)]]
@@ -71,13 +71,11 @@ def test_command_is_a_program_of_this_project(compose: dict[str, Any], project: 
     if command[:2] == ["python", "-m"]:
         module = importlib.util.find_spec(command[2])
         assert module is not None, f"no module {command[2]}"
-        if module.submodule_search_locations is not None:
-            assert importlib.util.find_spec(f"{command[2]}.__main__") is not None, f"no {command[2]}.__main__"
+        for folder in module.submodule_search_locations or []:
+            assert (Path(folder) / "__main__.py").is_file(), f"no {command[2]}.__main__"
         return
     assert command[0] in project["scripts"]
-    asked = subprocess.run(
-        [sys.executable, "-m", "mutirao.cli", *command[1:], "--help"], capture_output=True, text=True
-    )
+    asked = run([Path(sys.executable).with_name(command[0]), *command[1:], "--help"])
     assert asked.returncode == 0, asked.stderr
 
 

@@ -66,7 +66,7 @@ def _consume(settings: Settings, host: WorkerHost) -> int:
         optimization="fair",
     )
     worker.start()
-    return int(worker.exitcode or 0)
+    return 1 if host.failure else int(worker.exitcode or 0)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@ Celery's consumer has the main thread; jobs have an asyncio loop in a thread of 
 
 import asyncio
 import os
+import signal
 import socket
 import threading
 from dataclasses import asdict
 from uuid import UUID
 
+import uvloop
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from mutirao.catalogue import Catalogue, WorkflowEntry
 from mutirao.db import Database
@@ -23,6 +25,7 @@ from mutirao_workers.app import queues
 from mutirao_workers.intake import Intake
 from mutirao_workers.parts import KIND, Identity, Parts
 from mutirao_workers.saver import Pool, open_pool
+from mutirao_workers.succession import succeed
 
 _log = logger("worker")
 _CHECKPOINT_CONNECTIONS = 12
@@ -61,10 +64,14 @@ class WorkerHost:
 
     def _run_thread(self) -> None:
         try:
-            asyncio.run(self._run())
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._run())
         except BaseException as error:  # noqa: BLE001 (carried to the main thread, which ends the process with it)
             self.failure = error
             _log.error("worker.failed", exc_info=error)
+            if self.ready.is_set():
+                # The consumer must not go on without its jobs' side: this process ends, and whoever started it sees it.
+                os.kill(os.getpid(), signal.SIGTERM)
         finally:
             self.ready.set()
 
@@ -94,13 +101,17 @@ class WorkerHost:
         await parts.start()
         self.ready.set()
         _log.info("worker.ready", name=me.name, workflows=sorted(self.found.workflows))
-        lost = await parts.run(self._stopping)
-        await parts.stop(lost, self.settings.worker.drain_seconds)
+        lost = True  # unless it ends well: after a bug nothing more may be written
+        try:
+            lost = await parts.run(self._stopping)
+        finally:
+            await parts.stop(lost, self.settings.worker.drain_seconds)
         if not lost:
             await WorkerStore(db).stop(me.id)
 
     async def _register(self, db: Database, me: Identity) -> None:
         worker = self.settings.worker
+        await succeed(WorkerStore(db), me.name, seconds=2 * worker.lease_seconds)
         await WorkerStore(db).register(
             me.id,
             name=me.name,

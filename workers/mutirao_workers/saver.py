@@ -1,7 +1,7 @@
 """LangGraph's Postgres checkpointer, fenced: a checkpoint and the check that the attempt still holds its job are one
 transaction, so that a worker that lost its lease commits nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -34,6 +34,14 @@ def open_pool(url: str, size: int) -> Pool:
     )
 
 
+class _FlatCursor(AsyncCursor[DictRow]):
+    """`executemany` without the pipeline of its own that would end the transaction of the one around it."""
+
+    async def executemany(self, query: Any, params_seq: Iterable[Any], *, returning: bool = False) -> None:
+        for params in params_seq:
+            await self.execute(query, params)
+
+
 class FencedSaver(AsyncPostgresSaver):
     """The checkpointer of one attempt.
 
@@ -54,11 +62,8 @@ class FencedSaver(AsyncPostgresSaver):
                     yield cursor
                 return
             try:
-                async with (
-                    connection.pipeline(),
-                    connection.transaction(),
-                    connection.cursor(binary=True, row_factory=dict_row) as cursor,
-                ):
+                # Without a nested pipeline, what a pipeline sends until its end is one transaction and one round trip.
+                async with connection.pipeline(), _FlatCursor(connection, row_factory=dict_row) as cursor:
                     await cursor.execute(_FENCE, (self.claim.job_id, self.claim.epoch))
                     yield cursor
             except errors.Error as error:

@@ -20,14 +20,13 @@ _STEPS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])"), r"\1"),
     (re.compile(r"[ \t]*\|[ \t]*"), "; "),  # cells of a table row
 )
-_NUMBERED = _STEPS[7][0]
 
 
 def shown(quote: str) -> str:
     """`quote` without Markdown and HTML mark-up, white space folded.
 
-    Its digits are those of the quote, in order; only footnote marks, link targets and the number of a list item go. Were
-    a number to change by the cleaning, the quote is given with white space folded and nothing else.
+    Only footnote marks, link targets and the number of a list item go with the mark-up. Were the cleaning to make a
+    number that the quote does not have, the quote is given with white space folded and nothing else.
     """
     plain = quote
     for pattern, replacement in _STEPS:

@@ -56,11 +56,12 @@ WORDS: Mapping[str, Fraction] = {
     }.items()
     for word in names.split()
 }
-ORDINALS = frozenset(
+_ORDINALS = (
     "first second third fourth fifth sixth seventh eighth ninth tenth primeiro primeira segundo segunda terceiro "
     "terceira quarto quarta quinto quinta sexto sexta sétimo sétima oitavo oitava nono nona décimo décima twice double "
-    "doubled tripled dobro triplo".split()
+    "doubled tripled dobro triplo"
 )
+ORDINALS = frozenset(_ORDINALS.split())
 
 
 def written(text: str) -> Counter[str]:

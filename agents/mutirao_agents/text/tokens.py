@@ -12,7 +12,7 @@ from enum import StrEnum
 
 THOUSANDS_SPACES = "\u00a0\u2009\u202f\u2007"
 _DASHES = "‐‑‒–—―−"
-_QUOTES = "“”„‟«»‹›‘‛\""
+_QUOTES = '“”„‟«»‹›‘‛"'
 _PATTERN = re.compile(
     rf"(?P<number>\d+(?:[.,'’٫٬{THOUSANDS_SPACES}]\d+)*)"
     r"|(?P<word>[^\W\d_](?:\w|['’](?=[^\W\d_]))*)"

@@ -112,9 +112,9 @@ def doctor(as_json: Json = False) -> None:
     else:
         for finding in findings:
             sign = "ok" if finding.ok else "MISSING" if finding.needed else "note"
-            typer.echo(f"{sign:<9}{finding.name:<18}{finding.detail}")
+            typer.echo(f"{sign:<9}{finding.name:<22}{finding.detail}")
             if not finding.ok and finding.remedy:
-                typer.echo(f"{'':<27}-> {finding.remedy}")
+                typer.echo(f"{'':<31}-> {finding.remedy}")
     if not healthy:
         raise typer.Exit(1)
 

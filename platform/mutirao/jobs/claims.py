@@ -79,7 +79,8 @@ WITH job AS (
     WHERE id = :job AND epoch = :epoch AND state = 'running' RETURNING id, epoch
 )
 UPDATE attempts a SET outcome = :state, error = :error, finished_at = now()
-FROM job WHERE a.job_id = job.id AND a.epoch = job.epoch RETURNING a.job_id""").bindparams(
+FROM job WHERE a.job_id = job.id AND a.epoch = job.epoch
+RETURNING a.job_id, pg_notify(:channel, a.job_id || '/ended') IS NULL AS told""").bindparams(
     bindparam("output", type_=JSONB(none_as_null=True)), bindparam("error", type_=JSONB(none_as_null=True))
 )
 
@@ -123,7 +124,9 @@ WITH lost AS (
     INSERT INTO events (job_id, seq, epoch, type, data)
     SELECT id, last_seq, epoch, CASE state WHEN 'queued' THEN 'attempt.lost' ELSE 'job.' || state END, '{}' FROM job
 )
-SELECT id, state, queue, pg_notify(:channel, id::text) IS NULL AS told FROM job""")
+SELECT id, state, queue, pg_notify(:channel, id::text) IS NULL AS told,
+    CASE WHEN state <> 'queued' THEN pg_notify(:channel, id || '/ended') IS NULL END AS told_end
+FROM job""")
 
 _CANCELLED = text("SELECT id FROM jobs WHERE id = ANY(:ids) AND cancel_requested_at IS NOT NULL AND state = 'running'")
 
@@ -194,6 +197,7 @@ class ClaimStore:
                 "state": state.value,
                 "output": output,
                 "error": error.model_dump() if error else None,
+                "channel": EVENTS_CHANNEL,
             }
             if await connection.scalar(_FINISH, values) is None:
                 raise LeaseLost(f"job {str(claim.job_id)!r}: attempt {claim.epoch} is not the current one")

@@ -15,6 +15,8 @@ from mutirao.jobs.states import JobState
 
 EVENTS_CHANNEL = "mutirao_events"
 CANCELS_CHANNEL = "mutirao_cancels"
+# Notices on EVENTS_CHANNEL are the job's id; when it has ended, once more with this behind it.
+ENDED = "/ended"
 
 _JOB = """id, thread_id, workflow, version, queue, state, input, output, error, metadata, epoch AS attempts,
     max_attempts, last_seq, created_at, started_at, finished_at, cancel_requested_at"""
@@ -72,7 +74,7 @@ WITH job AS (
 ), note AS (
     INSERT INTO events (job_id, seq, epoch, type, data) SELECT id, last_seq, epoch, 'job.cancelled', '{}' FROM job
 )
-SELECT pg_notify(:channel, id::text) FROM job""")
+SELECT pg_notify(:channel, id::text), pg_notify(:channel, id || '/ended') FROM job""")
 
 _CANCEL_RUNNING = text("""
 WITH job AS (
@@ -93,7 +95,7 @@ class JobStore:
         """Commit a job; returns it and whether it is new (False: the idempotency key had made it before).
 
         Raises:
-            NotFound: the thread belongs to nobody or to another project.
+            NotFound: no such thread in this project; a job without one begins its own.
             InvalidInput: the same idempotency key came with another request.
         """
         # Without a key and a thread to look at, one statement is the whole transaction.
@@ -113,7 +115,7 @@ class JobStore:
 
     async def _own_thread(self, connection: AsyncConnection, project_id: UUID, thread_id: UUID) -> None:
         owner = await connection.scalar(_THREAD_OWNER, {"id": thread_id})
-        if owner is not None and owner != project_id:
+        if owner != project_id:
             raise NotFound(f"no thread {str(thread_id)!r} in this project")
 
     async def _earlier(self, connection: AsyncConnection, submission: Submission, job_id: UUID) -> Job | None:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -12,10 +11,10 @@ from typing import Any
 
 import psutil
 
-from mutirao.errors import AlreadyRunning, PartFailed
+from mutirao.errors import PartFailed, Unavailable
 from mutirao.settings import Settings
 from mutirao.stack.foreground import Options
-from mutirao.stack.home import Home
+from mutirao.stack.home import PRIVATE, Home
 from mutirao.stack.identity import is_running
 from mutirao.stack.lock import StackLock, is_held
 from mutirao.stack.logs import rotate, tail
@@ -26,6 +25,8 @@ from mutirao.stack.status import PartStatus, Run, read_run
 POLL_SECONDS = 0.1
 DOWN_SECONDS = 15.0
 """A supervisor stops within ten; after this it is killed."""
+RECORD_SECONDS = 5.0
+"""A supervisor writes its record well within this after it took the lock."""
 MEBIBYTE = 1 << 20
 
 Say = Callable[[str], None]
@@ -42,17 +43,35 @@ def start(settings: Settings, options: Options, say: Say) -> Run:
     home.create()
     _refuse_second(home)
     rotate(home.supervisor_log)
-    with home.supervisor_log.open("ab") as log:
-        seen = log.tell()
-        process = subprocess.Popen(
-            _command(options), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
+    seen = home.supervisor_log.stat().st_size if home.supervisor_log.exists() else 0
+    pid = _spawn(_command(options), home.supervisor_log)
     try:
-        return _await_ready(home, process, seen, say)
-    except BaseException:
-        process.send_signal(signal.SIGTERM)  # for instance Ctrl-C while waiting
-        process.wait(DOWN_SECONDS)
+        return _await_ready(home, pid, seen, say)
+    except BaseException:  # for instance Ctrl-C while waiting
+        if _exit_code(pid) is None:
+            os.kill(pid, signal.SIGTERM)
+            os.waitpid(pid, 0)
         raise
+
+
+def _spawn(command: list[str], log: Path) -> int:
+    """Start a program that outlives this one, in a session of its own; its process id."""
+    writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(log), writing, PRIVATE),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    return os.posix_spawn(command[0], command, os.environ, file_actions=actions, setsid=True)
+
+
+def _exit_code(pid: int) -> int | None:
+    """None while a process of ours runs; can be asked again and again after its end."""
+    try:
+        found, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return 0
+    return os.waitstatus_to_exitcode(status) if found else None
 
 
 def _refuse_second(home: Home) -> None:
@@ -66,23 +85,23 @@ def _command(options: Options) -> list[str]:
     return [*command, *(["--reload"] if options.reload else []), "--only", ",".join(options.names)]
 
 
-def _await_ready(home: Home, process: "subprocess.Popen[bytes]", seen: int, say: Say) -> Run:
+def _await_ready(home: Home, pid: int, seen: int, say: Say) -> Run:
+    log = home.supervisor_log
     while True:
-        code = process.poll()
-        seen = _say_new(home.supervisor_log, seen, say)
-        if code is not None:
-            raise PartFailed(
-                f"the stack did not start; the end of {str(home.supervisor_log)!r}:\n{tail(home.supervisor_log)}"
-            )
+        code = _exit_code(pid)
         run = read_run(home)
-        if run is not None and run.pid == process.pid and run.state == "ready":
-            _say_new(home.supervisor_log, seen, say)
+        seen = _say_new(log, seen, say)
+        if code is not None:
+            raise PartFailed(f"the stack did not start; the end of {str(log)!r}:\n{tail(log)}")
+        if run is not None and run.pid == pid and run.state == "ready":
             return run
         time.sleep(POLL_SECONDS)
 
 
 def _say_new(log: Path, seen: int, say: Say) -> int:
     """Hand on the whole lines written since `seen`; the new position."""
+    if not log.exists():
+        return seen
     with log.open("rb") as file:
         file.seek(seen)
         whole = file.read().rpartition(b"\n")
@@ -92,20 +111,37 @@ def _say_new(log: Path, seen: int, say: Say) -> int:
 
 
 def stop(settings: Settings) -> Run | None:
-    """End the stack of this data folder and wait for its end; what it was, None when none was running."""
+    """End the stack of this data folder and wait for its end; what it was, None when none was running.
+
+    Raises:
+        Unavailable: the data folder is locked by something that is no stack.
+    """
     home = home_of(settings)
-    run = read_run(home)
-    if not is_held(home):
+    run = _running(home)
+    if run is None:
         return None
-    if run is None or not run.alive:
-        raise AlreadyRunning(f"a stack is just starting on {str(home.path)!r}; try again in a moment")
     os.kill(run.pid, signal.SIGTERM)
     deadline = time.monotonic() + DOWN_SECONDS
-    while is_held(home) and time.monotonic() < deadline:
+    while is_running(run.pid, run.mark) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     if is_running(run.pid, run.mark):
         os.kill(run.pid, signal.SIGKILL)  # its parts get their death signal; the next start ends what is left
     return run
+
+
+def _running(home: Home) -> Run | None:
+    """The run whose supervisor holds the lock; waits for the record of one that has only begun."""
+    deadline = time.monotonic() + RECORD_SECONDS
+    while is_held(home):
+        run = read_run(home)
+        if run is not None and run.alive:
+            return run
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                f"another process holds {str(home.lock)!r} and has no record; look for it with `fuser {home.lock}`"
+            )
+        time.sleep(POLL_SECONDS)
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)

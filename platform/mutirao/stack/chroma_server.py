@@ -5,7 +5,7 @@ import sys
 
 def main(arguments: list[str]) -> None:
     """Run Chroma's own command line, `run --path … --host … --port …`, until SIGTERM."""
-    import chromadb_rust_bindings
+    import chromadb_rust_bindings  # type: ignore[import-untyped]  # ships no types
 
     chromadb_rust_bindings.cli(["chroma", *arguments])
 

@@ -46,7 +46,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at everything; changes nothing but an empty file in the data folder, which is removed."""
+    """Look at everything; changes nothing."""
     home = home_of(settings)
     findings = [_python(), *_wheels(settings), *_model(settings), _folder(home), _disk(home), _account(home)]
     return [*findings, _locale(), *_ports(home), _running(home), *_urls(settings), _bubblewrap()]
@@ -73,10 +73,8 @@ def _wheels(settings: Settings) -> Iterator[Finding]:
     )
     for name, find, needed in servers:
         found = find() is not None
-        detail = "installed" if found else "no usable program for this system"
-        yield Finding(
-            name=f"wheel {name}"[:18].rstrip(), ok=found, detail=f"{name}: {detail}", remedy=INSTALL, needed=needed
-        )
+        detail = "wheel installed" if found else "wheel not installed, or not made for this system"
+        yield Finding(name=name, ok=found, detail=detail, remedy=INSTALL, needed=needed)
 
 
 def _model(settings: Settings) -> Iterator[Finding]:
@@ -127,7 +125,13 @@ def _account(home: Home) -> Finding:
 def _locale() -> Finding:
     encoding = locale.getencoding()
     good = encoding.lower().replace("-", "") == "utf8" or bool(sys.flags.utf8_mode)
-    return Finding(name="locale", ok=good, detail=encoding, remedy="export LC_ALL=C.UTF-8", needed=False)
+    return Finding(
+        name="locale",
+        ok=good,
+        detail=f"{encoding}{', UTF-8 mode' if sys.flags.utf8_mode else ''}",
+        remedy="export LC_ALL=C.UTF-8",
+        needed=False,
+    )
 
 
 def _ports(home: Home) -> Iterator[Finding]:

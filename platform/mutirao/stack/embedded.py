@@ -2,13 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from mutirao.settings import Settings, StackSettings
+from mutirao.errors import PartFailed
+from mutirao.settings import ModelSettings, Settings, StackSettings
 from mutirao.stack.home import Home
 from mutirao.stack.lock import StackLock
+from mutirao.stack.part import Part, PartState
 from mutirao.stack.plan import Plan, Planner
 from mutirao.stack.status import RunRecord, Silence
 from mutirao.stack.supervisor import Limits, Supervisor
@@ -20,14 +22,23 @@ class EmbeddedParts:
     """Starts the named parts in a data folder of their own, keeps them running, stops them at the end of the block.
 
     Only `names` are started, whatever URLs the settings of this process name. They end with this process, too.
+    `models` is the folder with the model's file, for the part `model`; without it the file is fetched.
 
     Raises:
         AlreadyRunning: a stack runs on this folder.
         PartFailed: a part does not start; with the end of its log.
     """
 
-    def __init__(self, folder: Path, names: Collection[str] = SERVERS, *, start_seconds: float = 60) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        names: Collection[str] = SERVERS,
+        *,
+        models: Path | None = None,
+        start_seconds: float = 60,
+    ) -> None:
         self._home = Home(folder)
+        self._models = models
         self._names = names
         self._limits = Limits(start_seconds=start_seconds)
         self._lock = StackLock(self._home)
@@ -64,8 +75,7 @@ class EmbeddedParts:
     def __enter__(self) -> "EmbeddedParts":
         self._home.create()
         self._lock.acquire()
-        stack = StackSettings(home=self._home.path, database_url=None, redis_url=None, chroma_url=None)
-        self._plan = Planner(Settings(stack=stack), self._home).plan(self._names)
+        self._plan = Planner(self._settings(), self._home).plan(self._names)
         # A thread of its own: the kernel ends the servers with the thread that started them.
         self._thread = threading.Thread(target=self._run, name="embedded-parts", daemon=True)
         self._thread.start()
@@ -74,6 +84,12 @@ class EmbeddedParts:
             self.__exit__(None, None, None)
             raise self._failure
         return self
+
+    def _settings(self) -> Settings:
+        where = StackSettings(home=self._home.path, database_url=None, redis_url=None, chroma_url=None)
+        if self._models is not None:
+            where = where.model_copy(update={"models_dir": self._models})
+        return Settings(stack=where, model=ModelSettings(model="builtin", model_url=None))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -102,7 +118,15 @@ class EmbeddedParts:
         )
         try:
             await supervisor.start()
+            _refuse_missing(self._plan.parts, supervisor)
             self._started.set()
             await self._stop.wait()
         finally:
             await supervisor.stop()
+
+
+def _refuse_missing(parts: Sequence[Part], supervisor: Supervisor) -> None:
+    for part in parts:
+        status = supervisor.keeper(part.name).status
+        if status.state is PartState.MISSING:
+            raise PartFailed(f"{part.name}: {status.detail}")

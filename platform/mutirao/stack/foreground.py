@@ -72,7 +72,7 @@ class _Foreground:
             self._board.say("stopping at once")
             self._supervisor.hurry.set()
         elif not self._asked.is_set():
-            self._board.say("stopping (once more: at once)")
+            self._board.say("stopping (once more Ctrl-C stops at once)")
         self._asked.set()
 
     async def _plan(self) -> Plan:

@@ -12,7 +12,6 @@ from mutirao.stack.logs import rotate, tail
 from mutirao.stack.part import Part, PartMissing, PartState
 from mutirao.stack.status import Audience, PartStatus
 
-READY_POLL_SECONDS = 0.05
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
 HEALTHY_SECONDS = 60.0
@@ -51,10 +50,10 @@ class Keeper:
                 self._become(state=PartState.MISSING, pid=None, detail=str(missing))
                 self.settled.set()
                 return
-            except PartFailed as failure:
+            except (PartFailed, OSError) as failure:  # OSError: no space left, too many processes
+                why = str(failure)
                 if not self.settled.is_set():
-                    raise
-                why = failure.message
+                    raise PartFailed(f"{self.part.name} cannot start: {why}") from None
             if why is None:
                 continue
             failures = 0 if self.settled.is_set() else failures + 1
@@ -119,7 +118,7 @@ class Keeper:
         while True:
             if await self.part.ready(pid):
                 return
-            await asyncio.sleep(READY_POLL_SECONDS)
+            await asyncio.sleep(self.part.poll_seconds)
 
     def _become(self, **changes: object) -> None:
         self.status = self.status.evolve(**changes)

@@ -2,17 +2,21 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from mutirao.errors import AlreadyRunning
 from mutirao.stack.home import Home
 from mutirao.stack.status import read_run
 
+PROBE_SECONDS = 0.2
+"""Longer than anybody needs to look whether the lock is held."""
 
-def _try_lock(path: Path) -> int | None:
+
+def _try_lock(path: Path, kind: int = fcntl.LOCK_EX) -> int | None:
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
         return None
@@ -32,7 +36,10 @@ class StackLock:
         Raises:
             AlreadyRunning: another process holds it; the message has its id, its URL and how to end it.
         """
-        self._handle = _try_lock(self._home.lock)
+        deadline = time.monotonic() + PROBE_SECONDS
+        while (handle := _try_lock(self._home.lock)) is None and time.monotonic() < deadline:
+            time.sleep(PROBE_SECONDS / 10)
+        self._handle = handle
         if self._handle is None:
             run = read_run(self._home)
             pid, url = (run.pid, run.url) if run else (None, None)
@@ -53,7 +60,7 @@ def is_held(home: Home) -> bool:
     """Whether a supervisor of this data folder is running."""
     if not home.lock.exists():
         return False
-    handle = _try_lock(home.lock)
+    handle = _try_lock(home.lock, fcntl.LOCK_SH)
     if handle is None:
         return True
     os.close(handle)

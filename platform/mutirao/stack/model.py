@@ -26,7 +26,7 @@ class ModelPart(Part):
 
     def __init__(self, models: Path, port: int, slots: int, env: Mapping[str, str]) -> None:
         self.port = port
-        self._models = models.absolute()
+        self._models = models
         self._slots = slots
         self._env = env
 

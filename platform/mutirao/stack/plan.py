@@ -49,8 +49,8 @@ class Planner:
         self._env = {**os.environ, **QUIET}
         self._env |= {
             "MUTIRAO_HOME": str(home.path),
-            "MUTIRAO_ARTIFACTS_DIR": str(settings.stack.artifacts_path.absolute()),
-            "MUTIRAO_MODELS_DIR": str(settings.stack.models_path.absolute()),
+            "MUTIRAO_ARTIFACTS_DIR": str(_absolute(settings.stack.artifacts_path)),
+            "MUTIRAO_MODELS_DIR": str(_absolute(settings.stack.models_path)),
         }
 
     def plan(self, names: Collection[str] = ALL, workers: int = 1) -> Plan:
@@ -104,7 +104,7 @@ class Planner:
         if model.model_url is not None:
             self._env["MUTIRAO_MODEL_URL"] = model.model_url
             return IdlePart("model", PartState.EXTERNAL, model.model_url)
-        models = self._settings.stack.models_path
+        models = _absolute(self._settings.stack.models_path)
         port = self._ports.choose("model")
         part = ModelPart(models, port, model.model_concurrency, _for_servers(self._env))
         self._env["MUTIRAO_MODEL_URL"] = part.url
@@ -131,7 +131,7 @@ class Planner:
 
     def _worker(self, number: int, workers: int, url: str) -> Part:
         name = "worker" if number == 1 else f"worker-{number}"
-        own = self._settings.worker.worker_name or f"{self._stack_name()}"
+        own = self._settings.worker.worker_name or self._stack_name()
         told = own if workers == 1 and self._settings.worker.worker_name else f"{own}-{number}"
         return WorkerPart(name, url, {**self._env, "MUTIRAO_WORKER_NAME": told})
 
@@ -142,6 +142,10 @@ class Planner:
             record["name"] = f"{socket.gethostname()}-{secrets.token_hex(NAME_BYTES)}"
             write_record(self._home.stack_file, record)
         return str(record["name"])
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
 
 
 def _for_servers(env: Mapping[str, str]) -> dict[str, str]:

@@ -37,10 +37,10 @@ async def answers(url: str) -> bool:
     return status == http.client.OK
 
 
-async def get_json(url: str) -> dict[str, Any]:
+async def get_json(url: str, timeout: float = ANSWER_SECONDS) -> dict[str, Any]:  # noqa: ASYNC109 - of the thread
     """The JSON object a URL answers with, whatever the status; empty when there is none."""
     try:
-        _, body = await asyncio.to_thread(get, url)
+        _, body = await asyncio.to_thread(get, url, timeout)
         found = json.loads(body)
     except (OSError, ValueError):
         return {}

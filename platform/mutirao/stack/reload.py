@@ -29,13 +29,13 @@ def is_watched(path: Path) -> bool:
 
 def watched_folders(project: Path) -> list[Path]:
     """The project folder and the folders that its `mutirao.toml` names, however it names them."""
-    folders = [project.absolute()]
+    folders = [project.resolve()]
     try:
         document = tomllib.loads((project / "mutirao.toml").read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError):
         return folders
     for text in _texts(document):
-        folder = (project / text.partition(":")[0]).absolute()
+        folder = (project / text.partition(":")[0]).resolve()
         folder = folder if folder.is_dir() else folder.parent
         if folder.is_dir() and not any(folder.is_relative_to(known) for known in folders):
             folders.append(folder)

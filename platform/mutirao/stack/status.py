@@ -1,5 +1,6 @@
 """What each part is doing: a record for people, for `mutirao status`, and for the start after a crash."""
 
+import contextlib
 import os
 import time
 from collections.abc import Iterable
@@ -93,7 +94,8 @@ class RunRecord:
     def _write(self) -> None:
         me = os.getpid()
         head = {"pid": me, "mark": mark_of(me), "url": self._url, "state": self._state, "since": self._since}
-        write_record(self._file, {**head, "parts": [asdict(status) for status in self._parts.values()]})
+        with contextlib.suppress(OSError):  # a full disk makes `mutirao status` stale, and ends nothing
+            write_record(self._file, {**head, "parts": [asdict(status) for status in self._parts.values()]})
 
 
 def read_run(home: Home) -> Run | None:

@@ -16,18 +16,17 @@ from mutirao.stack.part import IdlePart, Part
 from mutirao.stack.status import Audience, PartStatus, RunRecord
 
 STOP_ORDER = ("worker", "api", "model", "chroma", "valkey", "postgres")
-STOP_SECONDS = 9.5
-"""All parts together."""
 STOP_SHARE_SECONDS = 0.5
-"""Of them, kept for each part that has its turn later."""
+"""Of the time to stop all, kept for each part that has its turn later."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How long one part may take."""
+    """How long one part may take, and the stop of all parts together."""
 
     start_seconds: float = 30
     stop_seconds: float = 8
+    stop_all_seconds: float = 9.5
 
 
 class Supervisor:
@@ -129,7 +128,7 @@ class Supervisor:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + self._limits.stop_all_seconds
         order = sorted(self._keepers.values(), key=lambda keeper: STOP_ORDER.index(keeper.part.name.split("-")[0]))
         for place, keeper in enumerate(order):
             reserve = STOP_SHARE_SECONDS * (len(order) - place - 1)

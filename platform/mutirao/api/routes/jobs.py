@@ -19,6 +19,7 @@ from mutirao.db.notices import wait_for
 from mutirao.errors import InvalidInput
 from mutirao.jobs.records import Attempt, Event, Job, Submission
 from mutirao.jobs.states import JobState
+from mutirao.jobs.store import ENDED
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -52,12 +53,6 @@ class JobPage(BaseModel):
 
     jobs: list[Job]
     next: str | None = Field(None, description="Cursor of the next page; null on the last.")
-
-
-class JobDetails(Job):
-    """A job with its attempts."""
-
-    attempts_made: list[Attempt]
 
 
 @router.post("", status_code=202, responses=responses(401, 404, 413, 422, 503))
@@ -143,18 +138,17 @@ async def get_job(
     services: HasServices,
     caller: Caller,
     wait: Annotated[float, Query(ge=0, le=60, description="Wait at most so many seconds for its end.")] = 0,
-) -> JobDetails:
-    """One job with its attempts; with `wait`, as soon as it has ended."""
-    job = await services.jobs.get(caller.project_id, job_id)
-    if wait and not job.state.terminal:
-        job = await _ended(services, caller.project_id, job_id, wait)
-    return JobDetails(**dict(job), attempts_made=await services.jobs.attempts(job_id))
+) -> Job:
+    """One job; with `wait`, as soon as it has ended."""
+    if wait:
+        return await _ended(services, caller.project_id, job_id, wait)
+    return await services.jobs.get(caller.project_id, job_id)
 
 
 async def _ended(services: Services, project_id: UUID, job_id: UUID, seconds: float) -> Job:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
-    async with services.notices.waiting(str(job_id)) as event:
+    async with services.notices.waiting(f"{job_id}{ENDED}") as event:
         while True:
             event.clear()
             job = await services.jobs.get(project_id, job_id)
@@ -162,6 +156,13 @@ async def _ended(services: Services, project_id: UUID, job_id: UUID, seconds: fl
             if job.state.terminal or left <= 0:
                 return job
             await wait_for(event, min(left, _LOOK_SECONDS))
+
+
+@router.get("/{job_id}/attempts", responses=responses(401, 404, 422))
+async def list_attempts(job_id: UUID, services: HasServices, caller: Caller) -> list[Attempt]:
+    """Which workers tried the job, and how each attempt ended."""
+    await services.jobs.get(caller.project_id, job_id)
+    return await services.jobs.attempts(job_id)
 
 
 @router.post("/{job_id}/cancel", status_code=202, responses=responses(401, 404, 409, 422))

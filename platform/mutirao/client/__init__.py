@@ -1,0 +1,16 @@
+"""A client of the HTTP API, for programs and for the command line.
+
+    with Client("http://127.0.0.1:8321", key) as client:
+        job = client.submit("report", {"topic": "composting", "collections": ["demo"]})
+        for event in client.follow(job.id):
+            print(event.type, event.step)
+        for artifact in client.artifacts(job.id):
+            client.download(artifact, Path("out"))
+
+Errors of the API come as the classes of `mutirao.errors`.
+"""
+
+from mutirao.client.archive import zip_folder
+from mutirao.client.client import Client
+
+__all__ = ["Client", "zip_folder"]

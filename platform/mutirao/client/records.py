@@ -1,0 +1,132 @@
+"""What the API answers with, beyond the records of `mutirao.jobs.records`.
+
+They stand here a second time because the API's own classes load the database driver, which no client needs. Keys an
+older client does not know are ignored. `tests/unit/test_client_records.py` keeps the two alike.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from mutirao.jobs.records import Job, Problem, Record
+from mutirao.jobs.states import DocumentState
+
+
+class JobPage(Record):
+    """Jobs, newest first; `next` is the cursor of the next page, None on the last."""
+
+    jobs: list[Job]
+    next: str | None = None
+
+
+class Workflow(Record):
+    """A workflow in the catalogue."""
+
+    name: str
+    version: str
+    description: str
+    queue: str
+    kind: str
+    input_schema: dict[str, Any]
+    output_schema: dict[str, Any]
+    config_schema: dict[str, Any] = Field(default_factory=dict)
+    graph: dict[str, Any] = Field(description='`{"nodes": [{"id", "type"}], "edges": [{"source", "target"}]}`')
+    workers: int = Field(description="Live workers that serve this version; 0: jobs wait.")
+    created_at: datetime
+
+
+class Worker(Record):
+    """A live worker process."""
+
+    id: UUID
+    name: str
+    host: str
+    pid: int
+    kind: str
+    queues: list[str]
+    slots: int = Field(description="Jobs it runs at once.")
+    running: int = Field(description="Jobs it runs now.")
+    load_errors: list[dict[str, Any]] = Field(description="Workflows it could not load, and why.")
+    started_at: datetime
+    heartbeat_at: datetime
+
+
+class Upload(Record):
+    """A stored file that jobs may take as input, by its id: `size` in bytes, `sha256` in hex."""
+
+    id: UUID
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    created_at: datetime
+
+
+class Collection(Record):
+    """A named set of documents."""
+
+    id: UUID
+    name: str
+    documents: int = Field(0, description="Documents that are ready.")
+    chunks: int = Field(0, description="Chunks of the documents that are ready.")
+    created_at: datetime
+
+
+class Document(Record):
+    """One version of a document in a collection."""
+
+    id: UUID
+    collection_id: UUID
+    collection: str = Field(description="Name of its collection.")
+    name: str
+    version: int = Field(description="Counts from 1 for each name of a collection.")
+    media_type: str = Field(description="With `charset=` where a text file is not UTF-8.")
+    size: int = Field(description="Bytes.")
+    sha256: str = Field(description="Of the file as it was sent.")
+    state: DocumentState
+    language: str | None = None
+    pages: int = Field(0, description="Pages of its text; 0 before it is parsed.")
+    chars: int = Field(0, description="Characters of its text.")
+    text_sha256: str | None = None
+    error: Problem | None = None
+    job_id: UUID | None = Field(None, description="The job that takes its text in.")
+    created_at: datetime
+    ready_at: datetime | None = None
+
+
+class AddedDocument(Record):
+    """A document that was sent, and the job that takes it in; None when the same content is there already."""
+
+    document: Document
+    job: Job | None = None
+
+
+class HitDocument(Record):
+    """The document a hit stands in."""
+
+    id: UUID
+    name: str
+    version: int
+    sha256: str
+    media_type: str
+    language: str | None = None
+
+
+class Hit(Record):
+    """A passage that was found: `document_text[start:end] == text`; pages count from 1."""
+
+    document: HitDocument
+    page: int
+    start: int
+    end: int
+    heading: str
+    text: str
+    score: float
+
+
+class SearchResult(Record):
+    """Passages, best first."""
+
+    hits: list[Hit]

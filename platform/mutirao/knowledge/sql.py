@@ -1,0 +1,118 @@
+"""The statements of the knowledge base's rows."""
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+DOCUMENT = """d.id, d.collection_id, c.name AS collection, d.name, d.version, d.media_type, d.size, d.sha256, d.state,
+    d.language, jsonb_array_length(d.page_starts) AS pages, d.chars, d.text_sha256, d.error, d.job_id, d.created_at,
+    d.ready_at"""
+
+ENSURE_COLLECTION = text("""
+INSERT INTO collections (id, project_id, name) VALUES (:id, :project_id, :name)
+ON CONFLICT (project_id, name) DO NOTHING""")
+
+# Two uploads of one name: the second waits, then sees the first.
+LOCK_COLLECTION = text("""
+SELECT id, name, created_at FROM collections WHERE project_id = :project_id AND name = :name FOR UPDATE""")
+
+COLLECTIONS = text("""
+SELECT c.id, c.name, c.created_at, count(DISTINCT d.id) AS documents, count(k.id) AS chunks
+FROM collections c
+LEFT JOIN documents d ON d.collection_id = c.id AND d.state = 'ready'
+LEFT JOIN chunks k ON k.document_id = d.id
+WHERE c.project_id = :project_id AND (CAST(:names AS text[]) IS NULL OR c.name = ANY(:names))
+GROUP BY c.id ORDER BY c.name""")
+
+COLLECTION_IDS = text("SELECT id, name FROM collections WHERE project_id = :project_id AND name = ANY(:names)")
+
+DELETE_COLLECTION = text("""
+DELETE FROM collections WHERE project_id = :project_id AND name = :name RETURNING id, name, created_at""")
+
+# The newest version that is not lost, and whether a job is still busy with it.
+NEWEST = text(f"""
+SELECT {DOCUMENT}, d.state = 'queued' AND (j.id IS NULL OR j.state NOT IN ('queued', 'running')) AS needs_job
+FROM documents d JOIN collections c ON c.id = d.collection_id LEFT JOIN jobs j ON j.id = d.job_id
+WHERE d.collection_id = :collection_id AND d.name = :name AND d.state IN ('queued', 'ready')
+ORDER BY d.version DESC LIMIT 1""")
+
+ADD_DOCUMENT = text(f"""
+WITH d AS (
+    INSERT INTO documents (id, project_id, collection_id, name, version, media_type, size, sha256, state)
+    SELECT :id, :project_id, :collection_id, :name, coalesce(max(version), 0) + 1, :media_type, :size, :sha256, 'queued'
+    FROM documents WHERE collection_id = :collection_id AND name = :name
+    RETURNING *
+)
+SELECT {DOCUMENT}, true AS needs_job FROM d JOIN collections c ON c.id = d.collection_id""")
+
+ATTACH_JOB = text("UPDATE documents SET job_id = :job_id WHERE id = :id AND project_id = :project_id")
+
+GET_DOCUMENT = text(f"""
+SELECT {DOCUMENT} FROM documents d JOIN collections c ON c.id = d.collection_id
+WHERE d.id = :id AND d.project_id = :project_id""")
+
+LIST_DOCUMENTS = text(f"""
+SELECT {DOCUMENT} FROM documents d JOIN collections c ON c.id = d.collection_id
+WHERE d.project_id = :project_id AND c.name = :collection
+  AND (CAST(:states AS text[]) IS NULL OR d.state = ANY(:states))
+  AND (CAST(:before AS uuid) IS NULL OR d.id < :before)
+ORDER BY d.id DESC LIMIT :limit""")
+
+DELETE_DOCUMENT = text(f"""
+WITH d AS (DELETE FROM documents WHERE id = :id AND project_id = :project_id RETURNING *)
+SELECT {DOCUMENT} FROM d JOIN collections c ON c.id = d.collection_id""")
+
+PAGE_STARTS = text("SELECT page_starts FROM documents WHERE id = :id AND project_id = :project_id")
+
+SAVE_TEXT = text("""
+UPDATE documents
+SET text_sha256 = :text_sha256, page_starts = :page_starts, chars = :chars, language = :language,
+    media_type = :media_type
+WHERE id = :id AND project_id = :project_id""").bindparams(bindparam("page_starts", type_=JSONB))
+
+DROP_CHUNKS = text("DELETE FROM chunks WHERE document_id = :document_id")
+
+ADD_CHUNK = text("""
+INSERT INTO chunks (id, collection_id, document_id, ordinal, page, start, "end", heading, text, words, search)
+VALUES (:id, :collection_id, :document_id, :ordinal, :page, :start, :end, :heading, :text, :words,
+        CAST(:search AS tsvector))""")
+
+VERSIONS = text("""
+SELECT id, version, state FROM documents WHERE collection_id = :collection_id AND name = :name
+ORDER BY version FOR UPDATE""")
+
+SET_STATE = text("""
+UPDATE documents
+SET state = :state, error = NULL, ready_at = CASE WHEN :state = 'ready' THEN coalesce(ready_at, now()) ELSE ready_at END
+WHERE id = ANY(:ids)""")
+
+# A document that was ready stays ready when a later try to ingest it again fails.
+MARK_FAILED = text("""
+UPDATE documents SET state = 'failed', error = :error
+WHERE id = :id AND project_id = :project_id AND state IN ('queued', 'failed')""").bindparams(
+    bindparam("error", type_=JSONB)
+)
+
+READY_CHUNKS = text("""
+SELECT k.id FROM chunks k JOIN documents d ON d.id = k.document_id
+WHERE k.collection_id = :collection_id AND d.state = 'ready'""")
+
+COUNT_READY_CHUNKS = text("""
+SELECT k.collection_id, count(*) FROM chunks k JOIN documents d ON d.id = k.document_id
+WHERE k.collection_id = ANY(:collections) AND d.state = 'ready' GROUP BY k.collection_id""")
+
+# Chunks whose vectors may be in the index: those of documents that are searchable, or about to be.
+LIVE_CHUNKS = text("""
+SELECT k.id FROM chunks k JOIN documents d ON d.id = k.document_id
+WHERE k.id = ANY(:ids) AND d.state IN ('queued', 'ready', 'failed')""")
+
+CHUNK_TEXTS = text("""
+SELECT id, document_id, heading, text FROM chunks WHERE id = ANY(:ids) ORDER BY document_id, ordinal""")
+
+DOCUMENT_CHUNKS = text("SELECT id FROM chunks WHERE document_id = :document_id ORDER BY ordinal")
+
+FOUND_CHUNKS = text("""
+SELECT k.id, k.collection_id, k.document_id, d.name AS document_name, d.version AS document_version,
+       d.sha256 AS document_sha256, d.media_type, d.language, k.page,
+       CAST(d.page_starts ->> (k.page - 1) AS int) AS page_start, k.start, k."end", k.heading, k.text
+FROM chunks k JOIN documents d ON d.id = k.document_id
+WHERE k.id = ANY(:ids) AND d.project_id = :project_id AND d.state = 'ready'""")

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m tests.bench` (or `make bench`). They print figures and assert nothing about time."""
