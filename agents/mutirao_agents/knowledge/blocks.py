@@ -63,7 +63,7 @@ class _Line:
     lead: int = 0  # of the line itself, after its indent
 
 
-# Line ends, and NUL and form feed, which end any sentence as well. Not all of str.splitlines: \x1c-\x1e are data.
+# Not every end of str.splitlines: \x1c-\x1e are data.
 _LINE = re.compile("[^\n\r\f\v\x00\x85\u2028\u2029]*(?:\r\n|[\n\r\f\v\x00\x85\u2028\u2029]|\\Z)")
 _BREAKS = "\n\r\f\v\x00\x85\u2028\u2029"
 SPACE = " \t\u00a0\u202f\u2009\u3000\ufeff" + _BREAKS
@@ -131,6 +131,9 @@ def _line_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         assert found is not None
         yield stripped(text, place, found.end())
         place = found.end()
+        # A NUL or a form feed parts as a blank line does: no sentence, and so no chunk, has one inside.
+        if text[place - 1] in "\x00\f":
+            yield place, place
 
 
 def _records(text: str, start: int, end: int) -> Iterator[Block]:

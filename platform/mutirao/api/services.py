@@ -103,7 +103,7 @@ class CachedCatalogue(Catalogue):
         return workflow
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:  # a coroutine: FastAPI runs others in a thread
     """The services of this process."""
     found: Services = request.app.state.services
     return found

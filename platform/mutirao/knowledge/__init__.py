@@ -1,10 +1,5 @@
-"""The knowledge base's rows: collections, documents, chunks, and keyword search over them.
+"""The knowledge base as the control plane keeps it. Parsing, embeddings and Chroma are in `mutirao_agents.knowledge`."""
 
-Parsing, embeddings, Chroma and fused retrieval are in `mutirao_agents.knowledge`.
-"""
-
-from mutirao.knowledge.media import SUPPORTED, sniff
-from mutirao.knowledge.records import Collection, Document, FoundChunk, NewChunk
 from mutirao.knowledge.store import KnowledgeStore
 
-__all__ = ["SUPPORTED", "Collection", "Document", "FoundChunk", "KnowledgeStore", "NewChunk", "sniff"]
+__all__ = ["KnowledgeStore"]

@@ -1,4 +1,4 @@
-"""Collections, documents and chunks as records: frozen, as the API shows them."""
+"""Collections, documents and chunks as records."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,75 +10,57 @@ from mutirao.jobs.states import DocumentState
 
 
 class Collection(Record):
-    """A named set of documents of one project."""
+    """Documents that are searched together."""
 
     id: UUID
     name: str
     documents: int = Field(0, description="Documents that are ready.")
-    chunks: int = Field(0, description="Chunks of the documents that are ready.")
+    chunks: int = 0
     created_at: datetime
 
 
 class Document(Record):
-    """One version of a document."""
+    """A version of a document in a collection. Its offsets count characters of its text."""
 
     id: UUID
     collection_id: UUID
-    collection: str = Field(description="Name of its collection.")
+    collection: str
     name: str
-    version: int = Field(description="Counts from 1 for each name of a collection.")
-    media_type: str = Field(description="With `charset=` where a text file is not UTF-8.")
-    size: int = Field(description="Bytes.")
-    sha256: str = Field(description="Of the file as it was uploaded.")
+    version: int
+    media_type: str
+    size: int = Field(description="Bytes of the file.")
+    sha256: str = Field(description="Of the file.")
     state: DocumentState
-    language: str | None = Field(None, description="`en`, `pt`, or null when it is neither.")
-    pages: int = Field(0, description="Pages of its text; 1 for a format without pages, 0 before it is parsed.")
-    chars: int = Field(0, description="Characters of its text.")
-    text_sha256: str | None = Field(None, description="Of its text in UTF-8, in the artifact store.")
+    language: str | None = None
+    page_starts: list[int] = Field(description="Offset at which each page's text starts.")
+    chars: int = Field(description="Length of its text.")
+    text_sha256: str | None = Field(None, description="Blob of its text, UTF-8.")
     error: Problem | None = None
     job_id: UUID | None = Field(None, description="The job that ingests it.")
-    needs_job: bool = Field(
-        False, description="True from `register_document` when no live job ingests it: submit one.", exclude=True
-    )
     created_at: datetime
     ready_at: datetime | None = None
 
 
 class NewChunk(Record):
-    """A chunk that is not stored yet: `text` is the document's text from `start` to `end`, in characters."""
+    """A chunk before it is stored: `text == document_text[start:end]`; `page` counts from 1."""
 
     id: UUID
     ordinal: int
     page: int
     start: int
     end: int
-    heading: str = ""
+    heading: str
     text: str
 
 
-class FoundChunk(Record):
-    """A stored chunk with what a citation needs to know of its document."""
+class Chunk(NewChunk):
+    """A stored chunk with what a citation says of its document."""
 
-    id: UUID
-    collection_id: UUID
     document_id: UUID
     document_name: str
     document_version: int
     document_sha256: str
     media_type: str
     language: str | None
-    page: int
-    page_start: int
-    start: int
-    end: int
-    heading: str
-    text: str
-
-
-class ChunkText(Record):
-    """What an embedding is made of."""
-
-    id: UUID
-    document_id: UUID
-    heading: str
-    text: str
+    page_start: int = Field(description="Offset of its page's text.")
+    score: float = 0.0

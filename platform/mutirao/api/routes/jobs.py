@@ -141,11 +141,11 @@ async def get_job(
 ) -> Job:
     """One job; with `wait`, as soon as it has ended."""
     if wait:
-        return await _ended(services, caller.project_id, job_id, wait)
+        return await ended(services, caller.project_id, job_id, wait)
     return await services.jobs.get(caller.project_id, job_id)
 
 
-async def _ended(services: Services, project_id: UUID, job_id: UUID, seconds: float) -> Job:
+async def ended(services: Services, project_id: UUID, job_id: UUID, seconds: float) -> Job:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     async with services.notices.waiting(f"{job_id}{ENDED}") as event:
