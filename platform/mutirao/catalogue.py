@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import jsonschema
 from pydantic import Field
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -102,6 +101,8 @@ class Catalogue:
 
 def check_input(workflow: WorkflowEntry, value: Any) -> None:
     """Raises InputRejected, with the path and message of each miss, when `value` does not fit the input schema."""
+    import jsonschema  # only the API needs it; it would cost every worker's start a quarter of a second
+
     validator = jsonschema.Draft202012Validator(workflow.input_schema)
     errors = [
         {"path": "/" + "/".join(str(part) for part in error.absolute_path), "message": error.message}

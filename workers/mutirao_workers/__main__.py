@@ -5,6 +5,7 @@ Environment first: LangGraph reads LANGGRAPH_STRICT_MSGPACK when it is imported,
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
@@ -12,6 +13,7 @@ os.environ.setdefault("LANGSMITH_TRACING", "false")
 os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
 
 from celery.apps.worker import Worker
+from celery.exceptions import SecurityWarning
 from mutirao.errors import MutiraoError, SettingsInvalid
 from mutirao.logs import configure_logs, logger
 from mutirao.settings import Settings, load_settings
@@ -25,6 +27,8 @@ from mutirao_workers.tasks import register_tasks
 def main() -> int:
     """Run until SIGTERM or SIGINT; steps may end, then jobs are handed back."""
     configure_logs()
+    # Celery warns of pickled messages when it runs as root; ours are JSON, and hold nothing but a job's id.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     try:
         settings = _checked(load_settings())
         host = WorkerHost(settings, discover(Path.cwd()))

@@ -15,7 +15,7 @@ import uvloop
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from mutirao.catalogue import Catalogue, WorkflowEntry
 from mutirao.db import Database
-from mutirao.db.migrate import head
+from mutirao.db.revision import HEAD
 from mutirao.logs import logger
 from mutirao.settings import Settings
 from mutirao.workers import WorkerStore
@@ -82,7 +82,7 @@ class WorkerHost:
         db = Database(stack.database_url.get_secret_value())
         pool = open_pool(db.url, _CHECKPOINT_CONNECTIONS)
         try:
-            await db.wait_for_schema(head(), stack.part_start_seconds)
+            await db.wait_for_schema(HEAD, stack.part_start_seconds)
             await pool.open()
             await prepare_checkpoints(pool)
             while not self._stopping.is_set():

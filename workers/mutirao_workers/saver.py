@@ -21,7 +21,7 @@ def open_pool(url: str, size: int) -> Pool:
     """Connections for checkpoints; autocommit, as the saver asks for. The caller opens and closes it."""
     return AsyncConnectionPool(
         url,
-        min_size=1,
+        min_size=4,
         max_size=size,
         open=False,
         timeout=30,

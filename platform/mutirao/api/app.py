@@ -11,7 +11,7 @@ from mutirao.api import problems
 from mutirao.api.limits import BodyLimit, RequestIds
 from mutirao.api.routes import artifacts, health, jobs, knowledge, workflows
 from mutirao.api.services import Services
-from mutirao.db.migrate import head
+from mutirao.db.revision import HEAD
 from mutirao.logs import logger
 from mutirao.projects import DEFAULT_PROJECT
 from mutirao.settings import Settings
@@ -48,7 +48,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     services = Services.build(settings)
     try:
-        await services.db.wait_for_schema(head(), settings.stack.part_start_seconds)
+        await services.db.wait_for_schema(HEAD, settings.stack.part_start_seconds)
         if settings.api.api_key is not None:
             project = await services.projects.ensure(DEFAULT_PROJECT)
             await services.projects.add_key(project, settings.api.api_key.get_secret_value(), "embedded stack")

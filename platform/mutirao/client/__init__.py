@@ -10,7 +10,8 @@
 Errors of the API come as the classes of `mutirao.errors`.
 """
 
+from mutirao.client.address import Address, find_address
 from mutirao.client.archive import zip_folder
 from mutirao.client.client import Client
 
-__all__ = ["Client", "zip_folder"]
+__all__ = ["Address", "Client", "find_address", "zip_folder"]

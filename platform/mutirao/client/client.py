@@ -1,5 +1,6 @@
 """Every verb of the API, as calls that give records."""
 
+import json
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -13,7 +14,7 @@ from mutirao.client import download, records
 from mutirao.client.connection import Connection, ConnectionLost, NoConnection
 from mutirao.client.outage import Outage
 from mutirao.client.stream import data_of, lines_of
-from mutirao.errors import Unavailable
+from mutirao.errors import InvalidInput, Unavailable
 from mutirao.jobs.records import Artifact, Attempt, Event, Job
 from mutirao.jobs.states import JobState
 
@@ -77,6 +78,7 @@ class Client:
         Raises:
             NotFound: no such workflow.
             InputRejected: the input does not fit its schema; `details["errors"]` says where.
+            InvalidInput: it is not JSON.
         """
         body = {
             "workflow": workflow,
@@ -86,11 +88,12 @@ class Client:
             "thread_id": str(thread_id) if thread_id else None,
             "max_attempts": max_attempts,
         }
-        headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+        content = _encoded(body)
+        headers = {"Idempotency-Key": idempotency_key or str(uuid4()), "Content-Type": "application/json"}
         outage = Outage(self._patience_seconds)
         while True:
             try:
-                return self._connection.read(Job, "POST", "/jobs", json=body, headers=headers)
+                return self._connection.read(Job, "POST", "/jobs", content=content, headers=headers)
             except (NoConnection, ConnectionLost) as error:
                 outage.bear(error)
 
@@ -263,3 +266,10 @@ class Client:
     def workers(self) -> list[records.Worker]:
         """Live worker processes."""
         return self._connection.read_list(records.Worker, "/workers")
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"the input is not JSON: {error}") from None

@@ -11,11 +11,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from mutirao.db.jsonb import dumps
 from mutirao.errors import Unavailable
-
-
-def _dumps(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def psycopg_url(url: str) -> str:
@@ -26,14 +23,15 @@ def psycopg_url(url: str) -> str:
 class Database:
     """One pool, opened lazily, closed by `close`. `begin()` is a transaction per block."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 16) -> None:
         self.url = psycopg_url(url)
         self.engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
-            max_overflow=pool_size,
+            # Connections over the pool would be opened and closed for every statement of a busy moment.
+            max_overflow=0,
             pool_pre_ping=False,
-            json_serializer=_dumps,
+            json_serializer=lambda value: dumps(value).decode(),
             json_deserializer=orjson.loads,
             connect_args={"application_name": "mutirao", "connect_timeout": 5},
         )

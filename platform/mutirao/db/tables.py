@@ -153,6 +153,8 @@ jobs = Table(
     Index("ix_jobs_queued", "queue", "available_at", postgresql_where=text("state = 'queued'")),
     Index("ix_jobs_running", "worker_id", postgresql_where=text("state = 'running'")),
     Index("ix_jobs_thread_id", "thread_id"),
+    # Jobs of a thread never overlap, whatever two claims at once have seen of each other.
+    Index("ix_jobs_running_thread_id", "thread_id", unique=True, postgresql_where=text("state = 'running'")),
     # Every state change and every event updates this row: leave room to do it in place.
     postgresql_with={"fillfactor": "70"},
 )

@@ -26,8 +26,8 @@ WITH picked AS (
     JOIN worker_workflows s ON s.worker_id = :worker AND s.workflow = j.workflow
     WHERE j.state = 'queued' AND j.available_at <= now()
       AND (CAST(:ids AS uuid[]) IS NULL OR j.id = ANY(:ids)) AND j.queue = ANY(:queues)
-      AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.thread_id = j.thread_id AND o.id < j.id
-                      AND o.state IN ('queued', 'running'))
+      AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.thread_id = j.thread_id
+                      AND (o.state = 'running' OR o.state = 'queued' AND o.id < j.id))
       AND EXISTS (SELECT 1 FROM workers w WHERE w.id = :worker AND w.lease_expires_at > now())
     ORDER BY j.available_at, j.id LIMIT :limit FOR UPDATE OF j SKIP LOCKED
 ), job AS (
@@ -70,27 +70,47 @@ INSERT INTO model_calls (id, job_id, epoch, step, model, prompt, answer, input_t
 SELECT gen_random_uuid(), job, epoch, step, data->>'model', data->'prompt', data->>'answer',
     coalesce((data->>'input_tokens')::int, 0), coalesce((data->>'output_tokens')::int, 0),
     coalesce((data->>'cached_tokens')::int, 0), coalesce((data->>'milliseconds')::int, 0), data->>'error'
-FROM jsonb_to_recordset(:events) AS e(job uuid, epoch int, type text, step text, data jsonb)
-WHERE type = 'model.call' AND job = ANY(:jobs)""").bindparams(bindparam("events", type_=JSONB))
+FROM jsonb_to_recordset(:events) AS e(job uuid, epoch int, step text, data jsonb)""").bindparams(bindparam("events", type_=JSONB))
 
+# Whoever was told that the end is asked for never sees another end than that.
 _FINISH = text("""
 WITH job AS (
-    UPDATE jobs SET state = :state, output = :output, error = :error, finished_at = now()
-    WHERE id = :job AND epoch = :epoch AND state = 'running' RETURNING id, epoch
+    UPDATE jobs SET
+        state = CASE WHEN cancel_requested_at IS NULL THEN :state ELSE 'cancelled' END,
+        output = CASE WHEN cancel_requested_at IS NULL THEN :output END,
+        error = CASE WHEN cancel_requested_at IS NULL THEN :error END,
+        finished_at = now(), last_seq = last_seq + 1
+    WHERE id = :job AND epoch = :epoch AND state = 'running' RETURNING id, epoch, state, error, last_seq
+), attempt AS (
+    UPDATE attempts a SET outcome = job.state, error = job.error, finished_at = now()
+    FROM job WHERE a.job_id = job.id AND a.epoch = job.epoch
+), note AS (
+    INSERT INTO events (job_id, seq, epoch, type, data)
+    SELECT id, last_seq, epoch, 'job.' || state, jsonb_strip_nulls(jsonb_build_object('error', error)) FROM job
 )
-UPDATE attempts a SET outcome = :state, error = :error, finished_at = now()
-FROM job WHERE a.job_id = job.id AND a.epoch = job.epoch
-RETURNING a.job_id, pg_notify(:channel, a.job_id || '/ended') IS NULL AS told""").bindparams(
+SELECT id, pg_notify(:channel, id::text) IS NULL AS told, pg_notify(:channel, id || '/ended') IS NULL AS told_end
+FROM job""").bindparams(
     bindparam("output", type_=JSONB(none_as_null=True)), bindparam("error", type_=JSONB(none_as_null=True))
 )
 
 _HAND_BACK = text("""
 WITH job AS (
-    UPDATE jobs SET state = 'queued', worker_id = NULL, available_at = now()
-    WHERE id = :job AND epoch = :epoch AND state = 'running' RETURNING id, epoch
+    UPDATE jobs SET
+        state = CASE WHEN cancel_requested_at IS NULL THEN 'queued' ELSE 'cancelled' END,
+        finished_at = CASE WHEN cancel_requested_at IS NOT NULL THEN now() END,
+        worker_id = NULL, available_at = now(), last_seq = last_seq + 1
+    WHERE id = :job AND epoch = :epoch AND state = 'running' RETURNING id, epoch, state, last_seq
+), attempt AS (
+    UPDATE attempts a SET outcome = 'handed_back', finished_at = now()
+    FROM job WHERE a.job_id = job.id AND a.epoch = job.epoch
+), note AS (
+    INSERT INTO events (job_id, seq, epoch, type, data)
+    SELECT id, last_seq, epoch, CASE state WHEN 'queued' THEN 'attempt.handed_back' ELSE 'job.' || state END, '{}'
+    FROM job
 )
-UPDATE attempts a SET outcome = 'handed_back', finished_at = now()
-FROM job WHERE a.job_id = job.id AND a.epoch = job.epoch RETURNING a.job_id""")
+SELECT pg_notify(:channel, id::text) IS NULL AS told,
+    CASE WHEN state <> 'queued' THEN pg_notify(:channel, id || '/ended') IS NULL END AS told_end
+FROM job""")
 
 _ARTIFACT = text("""
 INSERT INTO artifacts (id, project_id, job_id, name, media_type, size, sha256)
@@ -116,13 +136,15 @@ WITH lost AS (
                      'message', format('every one of its %s attempts lost its worker', max_attempts)) ELSE error END,
         finished_at = CASE WHEN cancel_requested_at IS NOT NULL OR last_one THEN now() END,
         worker_id = NULL, available_at = now(), last_seq = last_seq + 1
-    FROM lost WHERE j.id = lost.id RETURNING j.id, j.epoch, j.state, j.last_seq, j.queue
+    FROM lost WHERE j.id = lost.id RETURNING j.id, j.epoch, j.state, j.error, j.last_seq, j.queue
 ), attempt AS (
     UPDATE attempts a SET outcome = 'lost', finished_at = now()
     FROM job WHERE a.job_id = job.id AND a.epoch = job.epoch AND a.finished_at IS NULL
 ), note AS (
     INSERT INTO events (job_id, seq, epoch, type, data)
-    SELECT id, last_seq, epoch, CASE state WHEN 'queued' THEN 'attempt.lost' ELSE 'job.' || state END, '{}' FROM job
+    SELECT id, last_seq, epoch, CASE state WHEN 'queued' THEN 'attempt.lost' ELSE 'job.' || state END,
+        jsonb_strip_nulls(jsonb_build_object('error', error))
+    FROM job
 )
 SELECT id, state, queue, pg_notify(:channel, id::text) IS NULL AS told,
     CASE WHEN state <> 'queued' THEN pg_notify(:channel, id || '/ended') IS NULL END AS told_end
@@ -170,8 +192,9 @@ class ClaimStore:
         rows = _numbered(events)
         result = await connection.execute(_APPEND, {"events": rows, "channel": EVENTS_CHANNEL})
         held = {(row.id, row.epoch) for row in result}
-        if held and any(event.type == "model.call" for _, event in events):
-            await connection.execute(_MODEL_CALLS, {"events": rows, "jobs": [job for job, _ in held]})
+        calls = [row for row in rows if row["type"] == "model.call" and (UUID(row["job"]), row["epoch"]) in held]
+        if calls:
+            await connection.execute(_MODEL_CALLS, {"events": calls})
         return held
 
     async def finish(
@@ -185,29 +208,36 @@ class ClaimStore:
     ) -> None:
         """End the job in one transaction: last events, terminal event, output and attempt.
 
+        A job that somebody has asked to end ends as `cancelled`, whatever `state` says.
+
         Raises:
             LeaseLost: another attempt has begun, or somebody else has ended the job; nothing was written.
         """
-        last = NewEvent(type=f"job.{state}", data={"error": error.model_dump()} if error else {})
-        async with self.db.begin() as connection:
-            await self._append(connection, [(claim, event) for event in (*events, last)])
-            values = {
-                "job": claim.job_id,
-                "epoch": claim.epoch,
-                "state": state.value,
-                "output": output,
-                "error": error.model_dump() if error else None,
-                "channel": EVENTS_CHANNEL,
-            }
+        values = {
+            "job": claim.job_id,
+            "epoch": claim.epoch,
+            "state": state.value,
+            "output": output,
+            "error": error.model_dump() if error else None,
+            "channel": EVENTS_CHANNEL,
+        }
+        # Without events before it, one statement is the whole transaction.
+        async with self.db.begin() if events else self.db.autocommit() as connection:
+            if events:
+                await self._append(connection, [(claim, event) for event in events])
             if await connection.scalar(_FINISH, values) is None:
                 raise LeaseLost(f"job {str(claim.job_id)!r}: attempt {claim.epoch} is not the current one")
 
     async def hand_back(self, claim: Claim, events: Sequence[NewEvent] = ()) -> None:
-        """Give the job back to its queue, to go on from its last checkpoint elsewhere; nothing when it is stale."""
-        last = NewEvent(type="attempt.handed_back")
+        """Give the job back to its queue, to go on from its last checkpoint elsewhere; nothing when it is stale.
+
+        A job that somebody has asked to end is `cancelled` instead.
+        """
+        values = {"job": claim.job_id, "epoch": claim.epoch, "channel": EVENTS_CHANNEL}
         async with self.db.begin() as connection:
-            await self._append(connection, [(claim, event) for event in (*events, last)])
-            await connection.execute(_HAND_BACK, {"job": claim.job_id, "epoch": claim.epoch})
+            if events:
+                await self._append(connection, [(claim, event) for event in events])
+            await connection.execute(_HAND_BACK, values)
 
     async def put_artifact(self, claim: Claim, name: str, media_type: str, size: int, sha256: str) -> Artifact:
         """Name a blob as an artifact of the job; the same name again replaces it.
@@ -254,7 +284,11 @@ def _numbered(events: Sequence[tuple[Claim, NewEvent]]) -> list[dict[str, Any]]:
                 "job": str(claim.job_id),
                 "epoch": claim.epoch,
                 "position": count[key],
-                **event.model_dump(exclude_none=True),
+                # Not `model_dump`: it refuses what is nested deep, and `data` may be anything.
+                "type": event.type,
+                "step": event.step,
+                "data": event.data,
+                "age": event.age,
             }
         )
     return rows

@@ -146,6 +146,7 @@ async def get_job(
 
 
 async def ended(services: Services, project_id: UUID, job_id: UUID, seconds: float) -> Job:
+    """The job as soon as it has ended, or as it is after `seconds`. Raises NotFound."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     async with services.notices.waiting(f"{job_id}{ENDED}") as event:

@@ -74,7 +74,8 @@ async def add_document(
     document, new = await services.knowledge.register(
         caller.project_id, collection, name=name, media_type=media_type, size=size, sha256=sha256
     )
-    if not new:
+    # One whose request died before its job was accepted gets it now.
+    if not new and document.job_id is not None:
         return Added(document=document, job=None)
     job = await _ingest(services, caller.project_id, document)
     return Added(document=document.model_copy(update={"job_id": job.id}), job=job)

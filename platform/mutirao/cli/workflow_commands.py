@@ -1,0 +1,118 @@
+"""`mutirao workflows` and `mutirao workers`: what can be run, and who runs it."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mutirao.cli import output
+from mutirao.cli.graph_text import draw
+from mutirao.cli.inputs import resolved, variants
+from mutirao.cli.output import Json
+from mutirao.cli.session import connect
+
+if TYPE_CHECKING:
+    from mutirao.client.records import Worker, Workflow
+
+_LINE = 72
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(workflows)
+    app.command()(workers)
+
+
+def workflows(
+    name: Annotated[str | None, typer.Argument(help="Show this one: its fields, its graph.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the workflows, or show one."""
+    with connect() as client:
+        if name is not None:
+            found = client.workflow(name)
+            if as_json:
+                output.show_json(found)
+            else:
+                typer.echo(output.printable("\n".join(_described(found))))
+            return
+        entries = client.workflows()
+    if as_json:
+        output.show_json({"workflows": entries})
+        return
+    rows = [
+        (entry.name, entry.version, entry.queue, str(entry.workers), output.one_line(_first(entry.description), _LINE))
+        for entry in entries
+    ]
+    none = "no workflows yet: is a worker running? see `mutirao workers`"
+    typer.echo(output.table(("name", "version", "queue", "workers", "description"), rows) if rows else none)
+
+
+def _first(text: str) -> str:
+    return text.strip().partition("\n")[0]
+
+
+def _described(entry: "Workflow") -> Iterator[str]:
+    yield f"{entry.name}  version {entry.version}, queue {entry.queue}, {entry.kind}, {entry.workers} live worker(s)"
+    if entry.description:
+        yield from ("", entry.description.strip())
+    for title, schema in (("input", entry.input_schema), ("output", entry.output_schema)):
+        rows = fields_of(schema)
+        yield from ("", f"{title}:", *(f"  {line}" for line in rows or ["(no fields)"]))
+    yield from ("", "graph:", *(f"  {line}" for line in draw(entry.graph)))
+
+
+def fields_of(schema: dict[str, Any]) -> list[str]:
+    """The fields of an object schema, one a line: name, type, whether it is required, what it is."""
+    top = resolved(schema, schema)
+    required = top.get("required", ())
+    rows = [
+        (name, kind_of(field, schema), _presence(field, name in required), str(field.get("description", "")))
+        for name, field in top.get("properties", {}).items()
+        if isinstance(field, dict)
+    ]
+    return output.table(("", "", "", ""), rows).splitlines()[1:] if rows else []
+
+
+def _presence(field: dict[str, Any], required: bool) -> str:
+    if required:
+        return "required"
+    return f"default {output.as_text(field['default'])}" if field.get("default") is not None else ""
+
+
+def kind_of(field: dict[str, Any], root: dict[str, Any]) -> str:
+    """The type of a field in a few characters: `string`, `list of string`, `a | b`."""
+    return " | ".join(dict.fromkeys(_kind(variant, root) for variant in variants(field, root)))
+
+
+def _kind(variant: Any, root: dict[str, Any]) -> str:
+    if "enum" in variant or "const" in variant:
+        return " | ".join(output.as_text(value) for value in variant.get("enum", [variant.get("const")]))
+    if variant.get("type") == "array":
+        return f"list of {kind_of(variant.get('items', {}), root)}"
+    return str(variant.get("format") or variant.get("type") or "anything")
+
+
+def workers(as_json: Json = False) -> None:
+    """List the live workers, what they run and what they could not load."""
+    with connect() as client:
+        live = client.workers()
+    if as_json:
+        output.show_json({"workers": live})
+        return
+    rows = [
+        (worker.name, worker.host, str(worker.pid), worker.kind, ",".join(worker.queues), _load(worker))
+        for worker in live
+    ]
+    typer.echo(
+        output.table(("name", "host", "pid", "kind", "queues", "running"), rows)
+        if rows
+        else "no live workers: jobs are accepted and wait; `mutirao up` starts one"
+    )
+    for worker in live:
+        for error in worker.load_errors:
+            typer.echo(output.printable(f"{worker.name} could not load {error.get('source')}: {error.get('message')}"))
+
+
+def _load(worker: "Worker") -> str:
+    return f"{worker.running}/{worker.slots}"
