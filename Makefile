@@ -60,7 +60,7 @@ $(PACKAGES): requirements/dev.lock requirements/bootstrap.lock | $(BIN)/python
 	@echo "2/4 installing $$(grep -c '==' requirements/dev.lock) locked packages"
 	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
 		-r requirements/bootstrap.lock; \
-	then $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/dev.lock; \
+	then $(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.lock; \
 	else echo "uv is not to be had; installing with pip, which takes longer"; \
 		$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.lock; fi
 	@touch $@

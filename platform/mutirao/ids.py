@@ -6,13 +6,14 @@ import uuid
 
 
 def new_id() -> uuid.UUID:
-    """A UUID version 7: unique, and ordered by its time of making (millisecond)."""
-    milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
+    """A UUID version 7: unique, and ordered by its time of making, to a quarter of a microsecond."""
+    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    random = int.from_bytes(os.urandom(8), "big")
     value = (
         (milliseconds & (1 << 48) - 1) << 80
         | 0x7 << 76
-        | (random >> 68 & 0xFFF) << 64
+        # Two jobs of one thread may be accepted within a millisecond and must keep their order: 12 bits of its fraction.
+        | (nanoseconds << 12) // 1_000_000 << 64
         | 0x2 << 62
         | random & (1 << 62) - 1
     )

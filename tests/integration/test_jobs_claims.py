@@ -9,6 +9,7 @@ import pytest
 from mutirao.errors import LeaseLost
 from mutirao.jobs.records import Claim, NewEvent, Problem
 from mutirao.jobs.states import JobState
+from sqlalchemy.exc import IntegrityError
 
 from tests.stores import Stores, stores
 
@@ -118,22 +119,26 @@ async def test_a_thread_waits_for_the_job_that_was_handed_back(store: Stores) ->
     assert [again.job_id for again in await store.take(worker, limit=10)] == [claim.job_id]
 
 
-async def test_a_job_with_an_older_number_does_not_overlap_the_one_that_runs(store: Stores) -> None:
+async def test_a_job_with_an_older_number_does_not_overlap_the_one_that_runs(
+    store: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two API processes, clocks a little apart: the later job of a thread may have the smaller id."""
     claim = await store.claimed()
-    late = await store.accept(thread_id=claim.thread_id)
-    await store.run("UPDATE events SET job_id = job_id WHERE false")
-    await store.run("ALTER TABLE events DROP CONSTRAINT fk_events_job_id")
-    try:
-        older = UUID(int=1)
-        await store.run("UPDATE jobs SET id = :older WHERE id = :id", older=older, id=late.id)
-        worker = await store.worker("w")
-        assert await store.take(worker, limit=10) == []
-        await store.claims.finish(claim, JobState.SUCCEEDED)
-        assert [next_one.job_id for next_one in await store.take(worker, limit=10)] == [older]
-    finally:
-        await store.run("TRUNCATE jobs CASCADE")
-        await store.run("ALTER TABLE events ADD CONSTRAINT fk_events_job_id FOREIGN KEY (job_id) REFERENCES jobs (id)")
+    older = UUID(int=1)
+    monkeypatch.setattr("mutirao.jobs.store.new_id", lambda: older)
+    await store.accept(thread_id=claim.thread_id)
+    worker = await store.worker("w")
+    assert await store.take(worker, limit=10) == []
+    await store.claims.finish(claim, JobState.SUCCEEDED)
+    assert [late.job_id for late in await store.take(worker, limit=10)] == [older]
+
+
+async def test_the_database_itself_keeps_the_jobs_of_a_thread_apart(store: Stores) -> None:
+    """Two claims at once may each not see the other's job: the second must fail, not overlap."""
+    claim = await store.claimed()
+    second = await store.accept(thread_id=claim.thread_id)
+    with pytest.raises(IntegrityError, match="ix_jobs_running_thread_id"):
+        await store.run("UPDATE jobs SET state = 'running' WHERE id = :id", id=second.id)
 
 
 async def test_claimers_at_once_never_overlap_the_jobs_of_a_thread(store: Stores) -> None:

@@ -16,6 +16,7 @@ from mutirao.settings import load_settings
 from mutirao.stack import background
 from mutirao.stack.foreground import Options
 from mutirao.stack.lock import is_held
+from mutirao.stack.model_file import model_file
 from mutirao.stack.model_pull import pull
 from mutirao.stack.plan import home_of
 from mutirao.stack.ports import is_free
@@ -30,6 +31,12 @@ def type_in(*words: str) -> Result:
     app = typer.Typer()
     stack_commands.register(app)
     return CliRunner().invoke(app, list(words))
+
+
+@pytest.fixture
+def model_source() -> Path:
+    """The model's file that `make setup` got."""
+    return model_file(load_settings().stack.models_path.absolute())
 
 
 @pytest.fixture
@@ -106,8 +113,8 @@ def test_the_model_file_that_cannot_be_fetched_says_what_to_do(tmp_path: Path, m
     assert list((tmp_path / "models").iterdir()) == []
 
 
-def test_the_model_file_is_taken_from_a_file_and_only_once(folder: Path) -> None:
-    source = Path.cwd() / ".mutirao" / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+def test_the_model_file_is_taken_from_a_file_and_only_once(model_source: Path, folder: Path) -> None:
+    source = model_source
     first = type_in("models", "pull", "--from", str(source))
     assert first.exit_code == 0, first.output
     assert first.stdout == f"the model file is in place: {folder / 'models' / source.name}\n"

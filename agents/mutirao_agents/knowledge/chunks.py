@@ -7,7 +7,7 @@ from uuid import UUID
 
 from mutirao.ids import stable_id
 from mutirao.knowledge.records import NewChunk
-from mutirao_agents.knowledge.blocks import Block, BlockKind
+from mutirao_agents.knowledge.blocks import Block, BlockKind, stripped
 from mutirao_agents.knowledge.parse import ParsedDocument, PlacedBlock
 from mutirao_agents.knowledge.sentences import block_sentences
 
@@ -55,7 +55,7 @@ def chunk_document(document: ParsedDocument, document_id: UUID, chars: int) -> l
                         page=first.page,
                         start=first.start,
                         end=last.end,
-                        heading=heading_text(first.heading),
+                        heading=heading_text(last.heading),
                         text=text,
                     )
                 )
@@ -85,14 +85,12 @@ def _pieces(document: ParsedDocument, chars: int) -> Iterator[_Piece]:
 def _cut(text: str, start: int, end: int, chars: int) -> Iterator[tuple[int, int]]:
     """A span, in parts of about `chars` when it is longer than twice that."""
     while end - start > _LONGEST * chars:
-        space = max(text.rfind(" ", start + chars // 2, start + chars), text.rfind("\n", start + chars // 2, start + chars))
-        stop = space if space > 0 else start + chars
+        space = max(text.rfind(mark, start + chars // 2, start + chars) for mark in " \n\t,;")
+        stop = space + 1 if space > 0 else start + chars
         while stop < end and (_MODIFIER.match(text, stop) or text[stop - 1] == "\u200d") and stop - start < 2 * chars:
             stop += 1
-        yield start, stop
-        start = stop
-        while start < end and text[start].isspace():
-            start += 1
+        yield stripped(text, start, stop)
+        start = stripped(text, stop, end)[0]
     if start < end:
         yield start, end
 
@@ -108,19 +106,18 @@ def _sections(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
         yield section
 
 
-def _packed(section: Sequence[_Piece], chars: int) -> Iterator[tuple[_Piece, _Piece]]:
+def _packed(section: Sequence[_Piece], chars: int) -> list[tuple[_Piece, _Piece]]:
     """First and last piece of each chunk of a section."""
     groups: list[tuple[_Piece, _Piece]] = []
-    for number, piece in enumerate(section):
+    limit = section[-1].end
+    for piece in section:
         if groups:
             first, last = groups[-1]
             grown = piece.end - first.start
-            rest = section[-1].end - piece.start
-            full = piece.begins_block and last.end - first.start >= _FULL_ENOUGH * chars and grown > chars
-            scrap = rest < _SCRAP * chars and section[-1].end - first.start <= _STRETCH * chars
-            if (grown <= chars or scrap) and not (full and not scrap):
+            all_of_it = limit - piece.start < _SCRAP * chars and limit - first.start <= _STRETCH * chars
+            full = piece.begins_block and grown > chars and last.end - first.start >= _FULL_ENOUGH * chars
+            if all_of_it or (grown <= chars and not full):
                 groups[-1] = (first, piece)
                 continue
         groups.append((piece, piece))
-        del number
-    yield from groups
+    return groups

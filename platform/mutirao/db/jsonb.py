@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 DEEPEST = 100
+_HALF = re.compile("[\ud800-\udfff]")
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 64) - 1
 _DECIMAL_BITS = 10_000  # Python writes longer integers in decimal only when asked twice
@@ -56,9 +57,7 @@ def _short(key: str) -> str:
 def _unkeepable_text(text: str, path: str) -> str | None:
     if "\x00" in text:
         return f"{path}: text with a NUL character"
-    if any("\ud800" <= character <= "\udfff" for character in text) if not text.isascii() else False:
-        return f"{path}: text with half a surrogate pair"
-    return None
+    return f"{path}: text with half a surrogate pair" if _HALF.search(text) else None
 
 
 def _plain(value: Any, default: Callable[[Any], Any], depth: int) -> Any:

@@ -6,6 +6,8 @@ import sys
 
 # Of the prompt cache's memory, in MiB; llama.cpp's own default is 8 GiB.
 CACHE_MEBIBYTES = 64
+# It computes on every core; the database, the API and the workers come first.
+NICENESS = 5
 CONTEXT_TOKENS_PER_SLOT = 4096
 
 
@@ -14,6 +16,7 @@ def main(arguments: list[str]) -> None:
     import xllamacpp
 
     path, port, slots = arguments
+    os.nice(NICENESS)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})  # before it makes its threads
     parameters = xllamacpp.CommonParams()
     parameters.model.path = path

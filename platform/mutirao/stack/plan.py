@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,9 +69,13 @@ class Planner:
             parts.append(ApiPart(url, int(env["MUTIRAO_API_PORT"]), {**env, "MUTIRAO_API_KEY": self._api_key()}))
         if "worker" in names and url is not None:
             parts += [self._worker(number, workers, url) for number in range(1, workers + 1)]
-        owns_database = any(isinstance(part, PostgresPart) for part in parts)
-        migration = Migration(env, self._home.log_of("migration")) if owns_database and url is not None else None
+        migration = self._migration(parts, env) if url is not None else None
         return Plan(parts=tuple(parts), migration=migration, env=env, api_url=url, notes=tuple(self._ports.notes))
+
+    def _migration(self, parts: Sequence[Part], env: Mapping[str, str]) -> Migration | None:
+        """None for a database that is not ours."""
+        own = [part for part in parts if isinstance(part, PostgresPart)]
+        return Migration(own[0], env, self._home.log_of("migration")) if own else None
 
     def _postgres(self) -> Part:
         if self._settings.stack.database_url is not None:

@@ -5,6 +5,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from mutirao.stack.waiting import until
 MAJOR = "18"
 USER = DATABASE = "mutirao"
 LEFTOVER_SECONDS = 5.0
+ASK_SECONDS = 5.0
 SERVER_SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -68,7 +70,7 @@ class PostgresPart(Part):
             )
         self._account = unprivileged_account(self.data)
         self._open_ways(self._root, say)
-        if not (self.data / "PG_VERSION").exists():
+        if not self.exists:
             await self._create_cluster(log)
         self._check_cluster()
         await self._end_leftovers()
@@ -77,6 +79,25 @@ class PostgresPart(Part):
         settings = {**SERVER_SETTINGS, "port": str(self.port)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return self._command("postgres", "-D", str(self.data), *options)
+
+    @property
+    def exists(self) -> bool:
+        """Whether the cluster has been made."""
+        return (self.data / "PG_VERSION").exists()
+
+    async def ask(self, query: str) -> str | None:
+        """The one value a query gives; None when it fails. Without loading a driver: with the wheel's psql."""
+        assert self._root is not None, "prepare comes first"
+        words = [str(self._root / "bin" / "psql"), "-XAtqw", "-h", LOOPBACK, "-p", str(self.port), "-U", USER]
+        env = {"PGPASSWORD": self._password, "LC_ALL": "C", "PATH": os.defpath}
+        try:
+            answer = await asyncio.to_thread(
+                subprocess.run, [*words, "-c", query, DATABASE], env=env, capture_output=True, text=True,
+                timeout=ASK_SECONDS, check=True,
+            )  # fmt: skip
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return str(answer.stdout).strip()
 
     async def ready(self, pid: int) -> bool:
         lines = self._pid_file()

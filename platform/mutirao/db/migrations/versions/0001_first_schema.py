@@ -194,6 +194,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_jobs_running", "jobs", ["worker_id"], unique=False, postgresql_where=sa.text("state = 'running'")
     )
+    op.create_index(
+        "ix_jobs_running_thread_id",
+        "jobs",
+        ["thread_id"],
+        unique=True,
+        postgresql_where=sa.text("state = 'running'"),
+    )
     op.create_index("ix_jobs_thread_id", "jobs", ["thread_id"], unique=False)
     op.create_table(
         "artifacts",
@@ -363,6 +370,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_artifacts_sha256"), table_name="artifacts")
     op.drop_table("artifacts")
     op.drop_index("ix_jobs_thread_id", table_name="jobs")
+    op.drop_index("ix_jobs_running_thread_id", table_name="jobs", postgresql_where=sa.text("state = 'running'"))
     op.drop_index("ix_jobs_running", table_name="jobs", postgresql_where=sa.text("state = 'running'"))
     op.drop_index("ix_jobs_queued", table_name="jobs", postgresql_where=sa.text("state = 'queued'"))
     op.drop_index("ix_jobs_project_id_id", table_name="jobs")

@@ -1,0 +1,33 @@
+"""Identifiers: unique, ordered by their time, stable where they should be."""
+
+import time
+from uuid import RFC_4122
+
+import pytest
+from mutirao.ids import new_id, stable_id
+
+
+def test_new_ids_are_uuids_of_version_seven() -> None:
+    before, made, after = time.time_ns() // 1_000_000, new_id(), time.time_ns() // 1_000_000
+    assert (made.version, made.variant) == (7, RFC_4122)
+    assert before <= made.int >> 80 <= after
+
+
+def test_new_ids_are_unique() -> None:
+    assert len({new_id() for _ in range(20_000)}) == 20_000
+
+
+@pytest.mark.parametrize("nanoseconds", [250, 1_000, 999_999, 1_000_000, 10**9])
+def test_a_later_id_is_a_larger_one_also_within_a_millisecond(
+    monkeypatch: pytest.MonkeyPatch, nanoseconds: int
+) -> None:
+    made = []
+    for at in (10**18, 10**18 + nanoseconds, 10**18 + 2 * nanoseconds):
+        monkeypatch.setattr(time, "time_ns", lambda at=at: at)
+        made.append(new_id())
+    assert made == sorted(made)
+
+
+def test_the_same_parts_give_the_same_id() -> None:
+    assert stable_id("a", 1) == stable_id("a", 1)
+    assert len({stable_id("a", "b"), stable_id("ab"), stable_id("a", "b", "")}) == 3
