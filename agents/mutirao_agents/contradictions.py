@@ -8,10 +8,10 @@ from functools import lru_cache
 from itertools import combinations, product
 
 from mutirao_agents.evidence import Evidence
+from mutirao_agents.knowledge.sentences import sentence_spans
 from mutirao_agents.text.display import shown
 from mutirao_agents.text.language import stem, terms
 from mutirao_agents.text.numbers import is_number, values_before
-from mutirao_agents.text.sentences import sentence_spans
 from mutirao_agents.text.tokens import Kind, Token, tokens
 
 ALIKE = 0.62  # share of common content words from which two sentences are about the same thing

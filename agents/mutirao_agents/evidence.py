@@ -10,10 +10,10 @@ from uuid import UUID
 from typing_extensions import TypedDict
 
 from mutirao_agents.context import Passage
+from mutirao_agents.knowledge.sentences import sentence_spans
 from mutirao_agents.text.display import shown
 from mutirao_agents.text.language import detect, words
 from mutirao_agents.text.numbers import written
-from mutirao_agents.text.sentences import sentence_spans
 
 MIN_WORDS = 6
 MIN_CHARS = 35

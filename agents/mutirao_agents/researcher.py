@@ -144,4 +144,3 @@ def _owners(questions: Sequence[Question]) -> dict[str, list[str]]:
         for text in (question["question"], *question.get("also", [])):
             owners.setdefault(text, []).append(question["section"])
     return owners
-

@@ -98,6 +98,8 @@ class KnowledgeSettings(Area):
     chunk_chars: int = Field(700, ge=100, description="Aim for the length of a chunk, in characters.")
     max_document_pages: int = Field(5_000, gt=0, description="Most pages of one document.")
     max_document_chars: int = Field(20_000_000, gt=0, description="Most characters of one document's text.")
+    parse_seconds: float = Field(120, gt=0, description="Time limit for taking the text out of one document.")
+    parse_memory_bytes: int = Field(1 << 30, gt=0, description="Memory limit of the process that reads a document.")
     search_candidates: int = Field(40, gt=0, description="Chunks each retriever proposes before fusion.")
 
 

@@ -21,6 +21,7 @@ from mutirao.settings import Settings
 from mutirao.workers import WorkerStore
 from mutirao_agents.discovery import Found
 from mutirao_agents.workflows import Workflow
+
 from mutirao_workers.app import queues
 from mutirao_workers.intake import Intake
 from mutirao_workers.parts import KIND, Identity, Parts

@@ -18,8 +18,9 @@ from mutirao.settings import Settings
 from mutirao.uploads import Uploads
 from mutirao_agents.context import Emit, JobContext
 from mutirao_agents.discovery import Found
-from mutirao_agents.knowledge import KnowledgeServices
+from mutirao_agents.knowledge.services import KnowledgeServices
 from mutirao_agents.models import ChatModels
+
 from mutirao_workers.app import queues
 from mutirao_workers.executor import Executor, SharedExecutor
 from mutirao_workers.files import JobFiles

@@ -75,7 +75,9 @@ _FENCE = re.compile(r"(`{3,}|~{3,})[^`]*$")
 _UNDERLINE = re.compile(r"(=+|-+)$")
 _RULE = re.compile(r"(?:[-*_=~.][ \t]*){3,}$|\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?$")
 _ROW = re.compile(r"\|.*\S|[^|]*\|[^|]*\|.*|[^\t]*\S\t+[^\t]+\t.*|.*\.{5,}[ \t]*\d+$")
-_BULLET = re.compile(r"(?:[-*+•●○▪▫◦‣⁃∙·►➢✓\uf0b7\uf0a7\uf0d8]|\[\^?[\w.-]{1,20}\]:)[ \t\u00a0]+(?=\S)|[•●▪◦‣\uf0b7](?=\w)")
+_BULLET = re.compile(
+    r"(?:[-*+•●○▪▫◦‣⁃∙·►➢✓\uf0b7\uf0a7\uf0d8]|\[\^?[\w.-]{1,20}\]:)[ \t\u00a0]+(?=\S)|[•●▪◦‣\uf0b7](?=\w)"
+)
 _DASH = re.compile(r"[–—][ \t\u00a0]+(?=\S)")
 _NUMBER = re.compile(r"(?:\d{1,3}[.)]|[a-zA-Z]\)|[ivxIVX]{2,5}[.)]|\((?:\d{1,2}|[a-z]|[ivx]{2,5})\))[ \t\u00a0]+(?=\S)")
 _QUOTE = re.compile(r"(?:>[ \t]?)+")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from mutirao.ids import stable_id
 from mutirao.knowledge.records import NewChunk
+
 from mutirao_agents.knowledge.blocks import Block, BlockKind, stripped
 from mutirao_agents.knowledge.parse import ParsedDocument, PlacedBlock
 from mutirao_agents.knowledge.sentences import block_sentences

@@ -19,7 +19,8 @@ from mutirao.errors import DocumentUnreadable, TooLarge
 from mutirao.knowledge.media import CSV, DOCX, HTML, PDF, TSV, charset_of, decode, essence
 from mutirao.knowledge.terms import language_of
 from mutirao.settings import KnowledgeSettings
-from mutirao_agents.knowledge.blocks import Block, BlockKind, layout_of, scan
+
+from mutirao_agents.knowledge.blocks import BlockKind, layout_of, scan
 from mutirao_agents.knowledge.extract import Limits
 
 _BINARY = {PDF: "pdf", DOCX: "docx", HTML: "html"}
@@ -27,6 +28,7 @@ _BINARY = {PDF: "pdf", DOCX: "docx", HTML: "html"}
 # script's folder and the environment off the child's import path.
 _CHILD = [sys.executable, "-I", str(Path(__file__).with_name("extract.py"))]
 _MAX_SIBLINGS = 2
+_children = asyncio.Semaphore(_MAX_SIBLINGS)
 
 _FURNITURE_LINES = 4
 _FURNITURE_PAGES = 3
@@ -166,7 +168,8 @@ async def _extract(name: str, data: bytes, kind: str, settings: KnowledgeSetting
         answer: dict[str, Any] = json.loads(output)
     except ValueError:
         raise DocumentUnreadable(
-            f"{name!r} made its reader crash; the file is damaged: open it in another program and save it again", name=name
+            f"{name!r} made its reader crash; the file is damaged: open it in another program and save it again",
+            name=name,
         ) from None
     if "error" in answer:
         raise _refusal(name, answer, settings)
@@ -174,7 +177,7 @@ async def _extract(name: str, data: bytes, kind: str, settings: KnowledgeSetting
 
 
 async def _child_output(name: str, data: bytes, limits: Limits, seconds: float) -> bytes:
-    async with _children():
+    async with _children:
         process = await asyncio.create_subprocess_exec(
             *_CHILD, limits.dump(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL, start_new_session=True, env={},
@@ -199,7 +202,9 @@ def _refusal(name: str, answer: dict[str, Any], settings: KnowledgeSettings) -> 
     if answer["code"] == "too_many_pages":
         return TooLarge(f"{name!r}: {answer['error']}; MUTIRAO_MAX_DOCUMENT_PAGES raises the limit", name=name)
     if answer["code"] == "memory":
-        return DocumentUnreadable(f"{name!r}: {answer['error']}; MUTIRAO_PARSE_MEMORY_BYTES raises the limit", name=name)
+        return DocumentUnreadable(
+            f"{name!r}: {answer['error']}; MUTIRAO_PARSE_MEMORY_BYTES raises the limit", name=name
+        )
     return DocumentUnreadable(f"{name!r} cannot be read: {answer['error']}", name=name)
 
 

@@ -2,3 +2,7 @@
 
 Start reading at `workflow.py` (the graph) and `verify.py` (what makes the document true).
 """
+
+from mutirao_agents.report.workflow import ReportInput, report
+
+__all__ = ["ReportInput", "report"]

@@ -7,12 +7,12 @@ from typing_extensions import TypedDict
 
 from mutirao_agents.contradictions import date_of
 from mutirao_agents.evidence import Evidence
+from mutirao_agents.knowledge.sentences import sentence_spans
 from mutirao_agents.report.facts import Reason
 from mutirao_agents.report.verify import WHOLE_QUOTE, Verdict, check, parts
 from mutirao_agents.text.display import sentence as as_sentence
 from mutirao_agents.text.display import shown
 from mutirao_agents.text.numbers import digits
-from mutirao_agents.text.sentences import sentence_spans
 from mutirao_agents.text.tokens import bare, tokens
 from mutirao_agents.writer import Draft, Plan
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mutirao_agents.evidence import Evidence, needs_context
+from mutirao_agents.knowledge.sentences import sentence_spans
 from mutirao_agents.report.facts import Reason, nearest, unlike
 from mutirao_agents.report.readings import is_reading
 from mutirao_agents.text.display import shown
-from mutirao_agents.text.sentences import sentence_spans
 from mutirao_agents.text.tokens import bare, tokens
 
 WHOLE_QUOTE = -1

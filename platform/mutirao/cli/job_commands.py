@@ -43,7 +43,13 @@ def list_jobs(
         output.show_json({"jobs": jobs})
         return
     rows = [
-        (str(job.id), job.workflow, job.state, output.when(job.created_at), output.span(job.created_at, job.finished_at))
+        (
+            str(job.id),
+            job.workflow,
+            job.state,
+            output.when(job.created_at),
+            output.span(job.created_at, job.finished_at),
+        )
         for job in jobs
     ]
     typer.echo(output.table(("id", "workflow", "state", "accepted", "took"), rows) if rows else "no jobs")
@@ -82,7 +88,9 @@ def _described(job: "Job", attempts: "list[Attempt]", artifacts: "list[Artifact]
 
 def follow(
     job_id: JobId,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Fetch its artifacts into this folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Fetch its artifacts into this folder.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show a job from its beginning until it ends. Exit code 1 when it does not succeed."""

@@ -39,7 +39,9 @@ def run(
         typer.Option("--file", exists=True, help="A file or folder to send; the input gets its `upload_id`."),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow/--detach", help="Show the job until it ends.")] = True,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Fetch its artifacts into this folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Fetch its artifacts into this folder.")
+    ] = None,
     version: Annotated[str | None, typer.Option(help="Version of the workflow; default: the newest served.")] = None,
     as_json: Json = False,
 ) -> None:

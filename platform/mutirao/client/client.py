@@ -23,6 +23,8 @@ WAIT_SECONDS = 20.0
 """How long one request waits for the end of a job; `wait` sends as many as it takes."""
 STREAM_SILENCE_SECONDS = 30.0
 """How much longer than an answer a stream may be silent, without a sign of life, before it is opened again."""
+SEARCH_SECONDS = 30.0
+"""How long the API waits for the job that searches."""
 PAGE = 200
 TERMINAL_EVENTS = frozenset(f"job.{state}" for state in JobState if state.terminal)
 
@@ -236,8 +238,15 @@ class Client:
         return self._connection.read_list(records.Collection, "/collections")
 
     def documents(self, collection: str) -> list[records.Document]:
-        """The documents of a collection. Raises NotFound."""
-        return self._connection.read_list(records.Document, f"/collections/{quote(collection, safe='')}/documents")
+        """The documents of a collection by name, newest version first. Raises NotFound."""
+        path = f"/collections/{quote(collection, safe='')}/documents"
+        found: list[records.Document] = []
+        while True:
+            wanted = {"limit": PAGE, "offset": len(found)}
+            page = self._connection.read_list(records.Document, path, params=wanted)
+            found += page
+            if len(page) < PAGE:
+                return found
 
     def document(self, document_id: UUID | str) -> records.Document:
         """Raises NotFound."""
@@ -250,7 +259,10 @@ class Client:
     def search(self, collections: Iterable[str], query: str, limit: int = 8) -> list[records.Hit]:
         """The passages nearest to `query`, best first. Raises NotFound (a collection)."""
         body = {"collections": list(collections), "query": query, "limit": limit}
-        return self._connection.read(records.SearchResult, "POST", "/search", json=body).hits
+        answer = self._connection.read(
+            records.SearchResult, "POST", "/search", json=body, silence_seconds=SEARCH_SECONDS
+        )
+        return answer.hits
 
     # Workflows and workers
 

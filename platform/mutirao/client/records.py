@@ -117,16 +117,21 @@ class HitDocument(Record):
 class Hit(Record):
     """A passage that was found: `document_text[start:end] == text`; pages count from 1."""
 
+    chunk_id: UUID
     document: HitDocument
     page: int
+    page_start: int = Field(description="Offset of the page's text.")
     start: int
     end: int
     heading: str
     text: str
     score: float
+    keyword_rank: int | None = None
+    dense_rank: int | None = None
 
 
 class SearchResult(Record):
     """Passages, best first."""
 
     hits: list[Hit]
+    job_id: UUID = Field(description="The job that searched.")

@@ -43,7 +43,9 @@ def unkeepable(value: Any, path: str = "") -> str | None:
     if isinstance(value, float) and value - value != 0:
         return f"{path}: {value} is not JSON"
     if isinstance(value, dict):
-        found = (unkeepable(part, f"{path}/{_short(key)}") or _unkeepable_text(key, path) for key, part in value.items())
+        found = (
+            unkeepable(part, f"{path}/{_short(key)}") or _unkeepable_text(key, path) for key, part in value.items()
+        )
         return next(filter(None, found), None)
     if isinstance(value, list):
         return next(filter(None, (unkeepable(part, f"{path}/{at}") for at, part in enumerate(value))), None)

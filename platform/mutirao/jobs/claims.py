@@ -70,7 +70,9 @@ INSERT INTO model_calls (id, job_id, epoch, step, model, prompt, answer, input_t
 SELECT gen_random_uuid(), job, epoch, step, data->>'model', data->'prompt', data->>'answer',
     coalesce((data->>'input_tokens')::int, 0), coalesce((data->>'output_tokens')::int, 0),
     coalesce((data->>'cached_tokens')::int, 0), coalesce((data->>'milliseconds')::int, 0), data->>'error'
-FROM jsonb_to_recordset(:events) AS e(job uuid, epoch int, step text, data jsonb)""").bindparams(bindparam("events", type_=JSONB))
+FROM jsonb_to_recordset(:events) AS e(job uuid, epoch int, step text, data jsonb)""").bindparams(
+    bindparam("events", type_=JSONB)
+)
 
 # Whoever was told that the end is asked for never sees another end than that.
 _FINISH = text("""

@@ -1,4 +1,4 @@
-"""The knowledge base as the control plane keeps it. Parsing, embeddings and Chroma are in `mutirao_agents.knowledge`."""
+"""The knowledge base as the control plane keeps it; parsing, embeddings and Chroma are the agents' part."""
 
 from mutirao.knowledge.store import KnowledgeStore
 

@@ -17,8 +17,8 @@ SELECT c.id, c.name, c.created_at,
 FROM collections c WHERE c.project_id = :project_id ORDER BY c.name""")
 
 DOCUMENT = """
-SELECT d.id, d.collection_id, c.name AS collection, d.name, d.version, d.media_type, d.size, d.sha256, d.state, d.language,
-    d.page_starts, d.chars, d.text_sha256, d.error, d.job_id, d.created_at, d.ready_at
+SELECT d.id, d.collection_id, c.name AS collection, d.name, d.version, d.media_type, d.size, d.sha256, d.state,
+    d.language, d.page_starts, d.chars, d.text_sha256, d.error, d.job_id, d.created_at, d.ready_at
 FROM documents d JOIN collections c ON c.id = d.collection_id
 WHERE d.project_id = :project_id"""
 
@@ -98,7 +98,8 @@ CHUNKS_OF_COLLECTION = text(
 # `plain` are the query's words without accents; those that are stop words in a language are left to its stemmer.
 BM25 = text("""
 WITH term AS (
-    SELECT DISTINCT unnest(tsvector_to_array(to_tsvector('english', :query) || to_tsvector('portuguese', :query))) AS word
+    SELECT DISTINCT unnest(tsvector_to_array(
+        to_tsvector('english', :query) || to_tsvector('portuguese', :query))) AS word
     UNION
     SELECT word FROM unnest(CAST(:plain AS text[])) AS word
     WHERE to_tsvector('english', word) <> '' AND to_tsvector('portuguese', word) <> ''

@@ -145,7 +145,7 @@ class KnowledgeStore:
             await connection.execute(sql.ADD_CHUNKS, {"id": document.id, "config": config, "chunks": rows})
 
     async def set_ready(self, project_id: UUID, document_id: UUID) -> list[UUID]:
-        """Let a document be found; returns the versions that step back: the older ones, or itself when it is outdated."""
+        """Let a document be found; returns what steps back: the older versions, or itself when it is outdated."""
         async with self.db.begin() as connection:
             values = {"project_id": project_id, "id": document_id}
             if await connection.scalar(sql.NEWER_READY, {"id": document_id}):

@@ -1,0 +1,1 @@
+"""The knowledge base: documents to text, blocks, sentences and chunks; embeddings; Chroma; retrieval."""

@@ -1,0 +1,167 @@
+"""`mutirao demo`: the whole product on the sample documents, in one command."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from mutirao.cli import output
+from mutirao.cli.failures import INTERRUPTED, JOB_FAILED
+from mutirao.cli.following import follow_to_end, summary
+from mutirao.cli.knowledge_commands import wait_for_documents
+from mutirao.cli.output import Json
+from mutirao.errors import StepFailed
+
+if TYPE_CHECKING:
+    from mutirao.client import Client
+    from mutirao.jobs.records import Job
+    from mutirao.settings import Settings
+
+WORKFLOW = "report"
+ARTIFACTS = ("report.md", "report.docx", "citations.json", "quality.json")
+FIRST_LINES = 25
+DEFAULT_OUT = Path("demo-output")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(demo)
+
+
+@dataclass
+class Phases:
+    """What the demo does, one after another, and the seconds each took."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Says that a phase begins; measures it."""
+        output.say(f"== {name}")
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.monotonic() - began, 1)
+
+
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running.")] = False,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the report is written.")] = DEFAULT_OUT,
+    as_json: Json = False,
+) -> None:
+    """Start the stack, write a cited report from the sample documents, show it, stop what was started.
+
+    A stack that runs already on the data folder is used, and left running.
+    """
+    from mutirao.settings import load_settings
+
+    settings = load_settings()
+    phases = Phases()
+    began = time.monotonic()
+    with _as_interrupts(signal.SIGTERM, signal.SIGHUP), _stack(settings, phases, keep=keep):
+        job, paths = _write_report(settings, phases, out, as_json=as_json)
+    phases.seconds["in all"] = round(time.monotonic() - began, 1)
+    if as_json:
+        output.show_json({"job": job, "files": [str(path) for path in paths.values()], "seconds": phases.seconds})
+    elif job.state == "succeeded":
+        _show_report(paths)
+    output.say("seconds: " + ", ".join(f"{name} {value}" for name, value in phases.seconds.items()))
+    if job.state != "succeeded":
+        raise typer.Exit(JOB_FAILED)
+
+
+@contextmanager
+def _as_interrupts(*numbers: signal.Signals) -> Iterator[None]:
+    """Inside the block these signals are as Ctrl-C: what was started is stopped."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _stack(settings: "Settings", phases: Phases, *, keep: bool) -> Iterator[None]:
+    """A stack on the data folder: the one that runs there, else one of our own that is stopped at the end."""
+    from mutirao.stack import background
+    from mutirao.stack.foreground import Options
+
+    if background.overview(settings).run is not None:
+        output.say("using the stack that runs already; it is left running")
+        yield
+        return
+    try:
+        with phases.phase("start the stack"):
+            background.start(settings, Options(), output.say)
+        yield
+    except KeyboardInterrupt:
+        output.say("interrupted")
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        if keep:
+            output.say("the stack is left running; end it with `mutirao down`")
+        else:
+            with phases.phase("stop the stack"):
+                background.stop(settings)
+
+
+def _write_report(settings: "Settings", phases: Phases, out: Path, *, as_json: bool) -> "tuple[Job, dict[str, Path]]":
+    """The report's job, ended, and where its artifacts were written, by their names."""
+    from mutirao import samples
+    from mutirao.client import Client, find_address
+
+    address = find_address(settings)
+    with Client(address.url, address.key) as client:
+        with phases.phase("take in the sample documents"):
+            _add_samples(client, samples.sample_documents(), samples.DEMO_COLLECTION)
+        with phases.phase(f"write the report: {samples.DEMO_TOPIC}"):
+            job = client.submit(WORKFLOW, {"topic": samples.DEMO_TOPIC, "collections": [samples.DEMO_COLLECTION]})
+            job, view = follow_to_end(client, job.id, sys.stderr if as_json else sys.stdout)
+        output.say(summary(job, view))
+        with phases.phase("fetch the files"):
+            wanted = [artifact for artifact in client.artifacts(job.id) if artifact.name in ARTIFACTS]
+            return job, {artifact.name: client.download(artifact, out) for artifact in wanted}
+
+
+def _add_samples(client: "Client", documents: list[Path], collection: str) -> None:
+    added = [client.add_document(collection, path) for path in documents]
+    found = wait_for_documents(client, added)
+    failed = [document.name for document in found if document.state == "failed"]
+    if failed:
+        raise StepFailed(f"sample documents could not be taken in: {', '.join(failed)}; see `mutirao jobs list`")
+
+
+def _show_report(paths: dict[str, Path]) -> None:
+    typer.echo()
+    report = paths["report.md"].read_text(encoding="utf-8").splitlines()
+    typer.echo(output.printable("\n".join(report[:FIRST_LINES])))
+    if len(report) > FIRST_LINES:
+        typer.echo(f"… {len(report) - FIRST_LINES} more lines")
+    typer.echo()
+    for path in paths.values():
+        typer.echo(f"{path}  ({output.size(path.stat().st_size)})")
+    quality = json.loads(paths["quality.json"].read_text(encoding="utf-8"))
+    typer.echo("sentences: " + ", ".join(_counts(quality)))
+
+
+def _counts(quality: dict[str, Any], of: str = "") -> Iterator[str]:
+    """Every number of the quality report with its name."""
+    for name, value in quality.items():
+        if isinstance(value, dict):
+            yield from _counts(value, f"{of}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{of}{name} {value:g}"
