@@ -8,6 +8,7 @@
 """
 
 import contextlib
+import itertools
 import json
 import os
 import secrets
@@ -26,6 +27,7 @@ from uuid import UUID
 import httpx
 import psutil
 import psycopg
+from mutirao.db.migrate import upgrade
 from mutirao.projects import new_key_text
 
 PROJECT = Path(__file__).parent / "project"
@@ -50,6 +52,29 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def new_database(server: str) -> Iterator[str]:
+    """The URL of a new database with the whole schema beside the one at the URL `server`; dropped at the end."""
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"'.encode())
+    url = f"{server.rpartition('/')[0]}/{name}"
+    try:
+        upgrade(url)
+        yield url
+    finally:
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+_redis_numbers = itertools.cycle(range(1, 16))
+
+
+def own_redis(url: str) -> str:
+    """The same server's next numbered database: hints of other tests do not come here."""
+    return f"{url.rpartition('/')[0]}/{next(_redis_numbers)}"
 
 
 class Program:
@@ -167,6 +192,10 @@ class Servers:
             " AND EXISTS (SELECT 1 FROM worker_workflows s WHERE s.worker_id = w.id)"
         )
         return {row[0] for row in rows}
+
+    def until(self, condition: Callable[[], Any], what: str, seconds: float = JOB_SECONDS) -> None:
+        """Wait for a condition; fails with the logs of all processes."""
+        eventually(condition, what, seconds, logs=self.logs)
 
     def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of one statement on the processes' database."""

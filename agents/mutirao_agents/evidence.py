@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from uuid import UUID
@@ -10,7 +10,8 @@ from uuid import UUID
 from typing_extensions import TypedDict
 
 from mutirao_agents.context import Passage
-from mutirao_agents.knowledge.sentences import sentence_spans
+from mutirao_agents.knowledge.blocks import BlockKind, layout_of
+from mutirao_agents.knowledge.sentences import Sentence, sentences
 from mutirao_agents.text.display import shown
 from mutirao_agents.text.language import detect, words
 from mutirao_agents.text.numbers import written
@@ -104,32 +105,35 @@ def quotable(quote: str, heading: str = "") -> bool:
 
 
 def quotes(passage: Passage) -> list[tuple[int, int]]:
-    """Spans of a passage that can be quoted, relative to its text.
+    """Spans of a passage that can be quoted, relative to its text: sentences of paragraphs and list items.
 
     A sentence that needs the one before it comes together with it, or not at all. A paragraph that gives orders to its
     reader is left out whole: after "ignore your instructions" the next sentence says what to say instead.
     """
     text = passage.text
-    spans = sentence_spans(text, 0, len(text))
+    found = [*sentences(text, layout=layout_of(passage.document.media_type))]
     orders = _paragraphs_with_orders(text)
-    found: list[tuple[int, int]] = []
-    for place, (start, end) in enumerate(spans):
-        begin = start
-        if needs_context(shown(text[start:end])):
-            begin = _with_sentence_before(text, spans, place)
-        hostile = any(first < end and begin < last for first, last in orders)
-        if begin >= 0 and not hostile and quotable(text[begin:end], passage.heading):
-            found.append((begin, end))
-    return found
+    spans: list[tuple[int, int]] = []
+    for place, here in enumerate(found):
+        if here.kind not in (BlockKind.PARAGRAPH, BlockKind.ITEM):
+            continue
+        begin = here.start
+        if needs_context(shown(text[here.start : here.end])):
+            begin = _with_sentence_before(text, found, place)
+        hostile = any(first < here.end and begin < last for first, last in orders)
+        if begin >= 0 and not hostile and quotable(text[begin : here.end], passage.heading):
+            spans.append((begin, here.end))
+    return spans
 
 
-def _with_sentence_before(text: str, spans: list[tuple[int, int]], place: int) -> int:
+def _with_sentence_before(text: str, found: Sequence[Sentence], place: int) -> int:
     """Where the sentence before begins; -1 when it cannot help."""
     if place == 0:
         return -1
-    before, end_before = spans[place - 1]
-    apart = "\n\n" in text[end_before : spans[place][0]] or not text[:end_before].rstrip('"”’)').endswith((".", "!"))
-    return -1 if apart or needs_context(shown(text[before:end_before])) else before
+    before, here = found[place - 1], found[place]
+    apart = "\n\n" in text[before.end : here.start] or before.kind is not here.kind
+    ended = text[: before.end].rstrip('"”’)*_').endswith((".", "!"))
+    return -1 if apart or not ended or needs_context(shown(text[before.start : before.end])) else before.start
 
 
 def _paragraphs_with_orders(text: str) -> list[tuple[int, int]]:

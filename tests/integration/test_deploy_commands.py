@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import psycopg
 import pytest
 import yaml
+from mutirao.samples import sample_documents
 from mutirao.stack.embedded import EmbeddedParts
 
 pytestmark = pytest.mark.integration
@@ -132,6 +134,16 @@ class Deployment:
     def log(self, service: str) -> str:
         return (self.folder / f"{service}.log").read_text(encoding="utf-8")
 
+    def client(self) -> httpx.Client:
+        """A client with the key of the secrets."""
+        key = (self.secrets / "api_key").read_text(encoding="utf-8").strip()
+        return httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}/api/v1",
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=READY_SECONDS,
+            trust_env=False,
+        )
+
     def status(self, path: str) -> int:
         """Status of a GET on the API; 0 while nobody answers."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
@@ -175,6 +187,7 @@ def test_api_and_worker_become_ready_and_healthy_and_stop_when_asked(deployment:
         assert deployment.healthy("api")
         assert until(lambda: deployment.healthy("worker"), READY_SECONDS), deployment.log("worker")
         assert until(lambda: deployment.status("/readyz") == 200, READY_SECONDS), deployment.log("api")
+        index_a_document(deployment)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(STOP_SECONDS) == 0, deployment.log("worker")
         assert not deployment.healthy("worker")
@@ -184,17 +197,23 @@ def test_api_and_worker_become_ready_and_healthy_and_stop_when_asked(deployment:
     assert not deployment.healthy("api")
 
 
+def index_a_document(deployment: Deployment) -> None:
+    """What the API stores in the shared volume the worker reads, embeds and puts into Chroma."""
+    page = sample_documents()[0]
+    with deployment.client() as client:
+        added = client.post("/collections/deployed/documents", files={"file": (page.name, page.read_bytes())})
+        assert added.status_code == 202, added.text
+        ended = client.get(f"/jobs/{added.json()['job']['id']}", params={"wait": 60}).json()
+    assert ended["state"] == "succeeded", ended
+
+
 def test_the_key_of_the_secrets_opens_the_api(deployment: Deployment) -> None:
     assert deployment.run("migrate").returncode == 0
-    key = (deployment.secrets / "api_key").read_text(encoding="utf-8").strip()
-    with deployment.running("api"):
+    with deployment.running("api"), deployment.client() as client:
         assert until(lambda: deployment.status("/livez") == 200, READY_SECONDS), deployment.log("api")
-        connection = HTTPConnection("127.0.0.1", deployment.port, timeout=5)
-        connection.request("GET", "/api/v1/jobs", headers={"Authorization": f"Bearer {key}"})
-        assert connection.getresponse().status == 200
-        connection.close()
+        assert client.get("/jobs").status_code == 200
         assert deployment.status("/api/v1/jobs") == 401
-    assert key not in deployment.log("api")
+    assert client.headers["Authorization"].removeprefix("Bearer ") not in deployment.log("api")
 
 
 def test_the_health_check_of_chroma_asks_chroma(embedded: EmbeddedParts) -> None:

@@ -48,7 +48,7 @@ def settings(
     ] = False,
 ) -> None:
     """Settings of this call. They are environment variables to all that it starts, as all settings are."""
-    given = {"MUTIRAO_API_URL": url, "MUTIRAO_API_KEY": key, "MUTIRAO_HOME": home and str(home)}
+    given = {"MUTIRAO_API_URL": url, "MUTIRAO_API_KEY": key, "MUTIRAO_HOME": str(home) if home else None}
     os.environ.update({name: value for name, value in given.items() if value is not None})
 
 

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +14,10 @@ import typer
 
 from mutirao.cli import output
 from mutirao.cli.failures import INTERRUPTED, JOB_FAILED
-from mutirao.cli.following import follow_to_end, summary
+from mutirao.cli.following import summary, watch
 from mutirao.cli.knowledge_commands import wait_for_documents
 from mutirao.cli.output import Json
-from mutirao.errors import StepFailed
+from mutirao.errors import AlreadyRunning, StepFailed
 
 if TYPE_CHECKING:
     from mutirao.client import Client
@@ -104,6 +103,7 @@ def _stack(settings: "Settings", phases: Phases, *, keep: bool) -> Iterator[None
         output.say("using the stack that runs already; it is left running")
         yield
         return
+    ours = True
     try:
         with phases.phase("start the stack"):
             background.start(settings, Options(), output.say)
@@ -111,10 +111,13 @@ def _stack(settings: "Settings", phases: Phases, *, keep: bool) -> Iterator[None
     except KeyboardInterrupt:
         output.say("interrupted")
         raise typer.Exit(INTERRUPTED) from None
+    except AlreadyRunning:
+        ours = False  # another one was quicker
+        raise
     finally:
-        if keep:
+        if ours and keep:
             output.say("the stack is left running; end it with `mutirao down`")
-        else:
+        elif ours:
             with phases.phase("stop the stack"):
                 background.stop(settings)
 
@@ -130,7 +133,7 @@ def _write_report(settings: "Settings", phases: Phases, out: Path, *, as_json: b
             _add_samples(client, samples.sample_documents(), samples.DEMO_COLLECTION)
         with phases.phase(f"write the report: {samples.DEMO_TOPIC}"):
             job = client.submit(WORKFLOW, {"topic": samples.DEMO_TOPIC, "collections": [samples.DEMO_COLLECTION]})
-            job, view = follow_to_end(client, job.id, sys.stderr if as_json else sys.stdout)
+            job, view = watch(client, job.id, as_json=as_json)
         output.say(summary(job, view))
         with phases.phase("fetch the files"):
             wanted = [artifact for artifact in client.artifacts(job.id) if artifact.name in ARTIFACTS]

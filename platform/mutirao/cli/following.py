@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import typer
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 OUTPUT_CHARS = 4_000
 
 
-def follow_to_end(client: "Client", job_id: UUID, stream: TextIO | None = None) -> "tuple[Job, JobView]":
-    """Show the job on `stream` (default: stdout) until it has ended; the job as it then is, and what was seen of it.
+def watch(client: "Client", job_id: UUID, *, as_json: bool) -> "tuple[Job, JobView]":
+    """Show a job until it has ended, on stderr when stdout is for JSON; the job as it then is, and what was seen."""
+    with screen_for(sys.stderr if as_json else sys.stdout) as screen:
+        for event in client.follow(job_id):
+            screen.show(event)
+    return client.job(job_id), screen.view
+
+
+def finish(client: "Client", job_id: UUID, out: Path | None, *, as_json: bool) -> None:
+    """Follow a job, fetch its artifacts into `out`, say how it ended. Exit code 1 when it did not succeed.
 
     Ctrl-C ends the following and never the job: it says how to go on, and the command ends with exit code 130.
     """
     try:
-        with screen_for(stream) as screen:
-            for event in client.follow(job_id):
-                screen.show(event)
-        return client.job(job_id), screen.view
+        job, view = watch(client, job_id, as_json=as_json)
     except KeyboardInterrupt:
         output.say(
             f"job {job_id} goes on; follow it with `mutirao jobs follow {job_id}`, "
             f"cancel it with `mutirao jobs cancel {job_id}`"
         )
         raise typer.Exit(INTERRUPTED) from None
-
-
-def finish(client: "Client", job_id: UUID, out: Path | None, *, as_json: bool) -> None:
-    """Follow a job, fetch its artifacts into `out`, say how it ended. Exit code 1 when it did not succeed."""
-    job, view = follow_to_end(client, job_id, sys.stderr if as_json else sys.stdout)
     artifacts = client.artifacts(job_id)
     files = [client.download(artifact, out) for artifact in artifacts] if out else []
     if as_json:

@@ -81,9 +81,10 @@ def _described(job: "Job", attempts: "list[Attempt]", artifacts: "list[Artifact]
     for attempt in attempts:
         ended = f"{attempt.outcome or 'running'}, {output.span(attempt.started_at, attempt.finished_at)}"
         lines.append(f"attempt   {attempt.attempt} by worker {attempt.worker}: {ended}")
-    for artifact in artifacts:
-        lines.append(f"artifact  {artifact.name} ({output.size(artifact.size)}, {artifact.media_type})")
-    return "\n".join(lines)
+    files = [
+        f"artifact  {artifact.name} ({output.size(artifact.size)}, {artifact.media_type})" for artifact in artifacts
+    ]
+    return "\n".join([*lines, *files])
 
 
 def follow(

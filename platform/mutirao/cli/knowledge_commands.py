@@ -75,8 +75,8 @@ def add(
 ) -> None:
     """Add documents to a collection, which is made when it is new.
 
-    The same content again changes nothing; other content under the same name is a newer version. Exit code 5 when a file
-    is refused, 1 when its text cannot be taken out; the others are added all the same.
+    The same content again changes nothing; other content under the same name is a newer version. Exit code 5 when a
+    file is refused, 1 when its text cannot be taken out; the others are added all the same.
     """
     with connect() as client:
         added, refused = _send(client, [*sources_of(paths)], collection, as_json=as_json)
@@ -161,20 +161,27 @@ def list_documents(
     """List collections, or the documents of one."""
     with connect() as client:
         if collection is None:
-            entries = client.collections()
-            if as_json:
-                output.show_json({"collections": entries})
-                return
-            rows = [(entry.name, str(entry.documents), str(entry.chunks)) for entry in entries]
-            typer.echo(output.table(("collection", "documents", "chunks"), rows) if rows else "no collections yet")
-            return
-        documents = client.documents(collection)
+            _show_collections(client, as_json=as_json)
+        else:
+            _show_documents(client, collection, as_json=as_json)
+
+
+def _show_collections(client: "Client", *, as_json: bool) -> None:
+    entries = client.collections()
     if as_json:
-        output.show_json({"documents": documents})
+        output.show_json({"collections": entries})
+        return
+    rows = [(entry.name, str(entry.documents), str(entry.chunks)) for entry in entries]
+    typer.echo(output.table(("collection", "documents", "chunks"), rows) if rows else "no collections yet")
+
+
+def _show_documents(client: "Client", collection: str, *, as_json: bool) -> None:
+    entries = client.documents(collection)
+    if as_json:
+        output.show_json({"documents": entries})
         return
     rows = [
-        (str(entry.id), str(entry.state), str(entry.version), output.size(entry.size), entry.name)
-        for entry in documents
+        (str(entry.id), str(entry.state), str(entry.version), output.size(entry.size), entry.name) for entry in entries
     ]
     typer.echo(output.table(("id", "state", "version", "size", "name"), rows) if rows else "no documents")
 

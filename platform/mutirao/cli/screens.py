@@ -1,7 +1,6 @@
 """A job shown while it runs: a picture that changes on a terminal, one line for each thing that happens elsewhere."""
 
 import shutil
-import sys
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
@@ -38,9 +37,8 @@ class Screen(Protocol):
         """One more event."""
 
 
-def screen_for(stream: TextIO | None = None) -> Screen:
-    """The screen that fits a stream (default: stdout): live on a terminal, lines elsewhere."""
-    stream = stream or sys.stdout
+def screen_for(stream: TextIO) -> Screen:
+    """The screen that fits a stream: live on a terminal, lines elsewhere."""
     dumb = not stream.isatty() or "utf" not in (stream.encoding or "").lower()
     return LineScreen(stream) if dumb else LiveScreen(stream)
 

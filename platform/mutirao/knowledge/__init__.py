@@ -1,4 +1,7 @@
-"""The knowledge base as the control plane keeps it; parsing, embeddings and Chroma are the agents' part."""
+"""The knowledge base's rows: collections, documents, chunks, and keyword search over them.
+
+Parsing, embeddings, Chroma and fused retrieval are in `mutirao_agents.knowledge`.
+"""
 
 from mutirao.knowledge.store import KnowledgeStore
 

@@ -1,4 +1,4 @@
-"""Collections, documents and chunks as records."""
+"""Collections, documents and chunks as records: frozen, as the API shows them."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,31 +10,31 @@ from mutirao.jobs.states import DocumentState
 
 
 class Collection(Record):
-    """Documents that are searched together."""
+    """A named set of documents of one project."""
 
     id: UUID
     name: str
     documents: int = Field(0, description="Documents that are ready.")
-    chunks: int = 0
+    chunks: int = Field(0, description="Chunks of the documents that are ready.")
     created_at: datetime
 
 
 class Document(Record):
-    """A version of a document in a collection. Its offsets count characters of its text."""
+    """One version of a document. Its offsets count characters of its text."""
 
     id: UUID
     collection_id: UUID
-    collection: str
+    collection: str = Field(description="Name of its collection.")
     name: str
-    version: int
-    media_type: str
+    version: int = Field(description="Counts from 1 for each name of a collection.")
+    media_type: str = Field(description="With `charset=` where a text file is not UTF-8.")
     size: int = Field(description="Bytes of the file.")
-    sha256: str = Field(description="Of the file.")
+    sha256: str = Field(description="Of the file as it was uploaded.")
     state: DocumentState
-    language: str | None = None
-    page_starts: list[int] = Field(description="Offset at which each page's text starts.")
+    language: str | None = Field(None, description="`en`, `pt`, or null when it is neither.")
+    page_starts: list[int] = Field(description="Offset at which each page's text starts; one for a file without pages.")
     chars: int = Field(description="Length of its text.")
-    text_sha256: str | None = Field(None, description="Blob of its text, UTF-8.")
+    text_sha256: str | None = Field(None, description="Of its text in UTF-8, a blob of the artifact store.")
     error: Problem | None = None
     job_id: UUID | None = Field(None, description="The job that ingests it.")
     created_at: datetime
@@ -42,25 +42,39 @@ class Document(Record):
 
 
 class NewChunk(Record):
-    """A chunk before it is stored: `text == document_text[start:end]`; `page` counts from 1."""
+    """A chunk that is not stored yet: `text` is the document's text from `start` to `end`; `page` counts from 1."""
 
     id: UUID
     ordinal: int
     page: int
     start: int
     end: int
-    heading: str
+    heading: str = ""
     text: str
 
 
-class Chunk(NewChunk):
-    """A stored chunk with what a citation says of its document."""
+class FoundChunk(Record):
+    """A stored chunk with what a citation needs to know of its document."""
 
+    id: UUID
     document_id: UUID
     document_name: str
     document_version: int
     document_sha256: str
     media_type: str
     language: str | None
+    page: int
     page_start: int = Field(description="Offset of its page's text.")
-    score: float = 0.0
+    start: int
+    end: int
+    heading: str
+    text: str
+
+
+class ChunkText(Record):
+    """What an embedding is made of."""
+
+    id: UUID
+    document_id: UUID
+    heading: str
+    text: str

@@ -1,14 +1,15 @@
-"""The truth of the knowledge base: collections, documents and chunks in PostgreSQL, files in the artifact store.
+"""Every verb on the rows of the knowledge base. Each takes the project: another project's rows are unknown ones.
 
 Chroma is an index that can be rebuilt from here at any time.
 """
 
 import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mutirao.artifacts import BlobStore
@@ -16,184 +17,255 @@ from mutirao.db import Database
 from mutirao.errors import InvalidInput, NotFound
 from mutirao.ids import new_id
 from mutirao.jobs.records import Problem
-from mutirao.knowledge import sql
-from mutirao.knowledge.records import Chunk, Collection, Document, NewChunk
+from mutirao.jobs.states import DocumentState
+from mutirao.knowledge import bm25, sql
+from mutirao.knowledge.records import ChunkText, Collection, Document, FoundChunk, NewChunk
+from mutirao.knowledge.terms import tsvector, words
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]")
-_STEMMERS = {"en": "english", "pt": "portuguese"}
-_WORD = re.compile(r"\w+")
-_MOST_QUERY_WORDS = 64
+_MAX_NAME_CHARS = 512
+_SHOWN_CHARS = 600
+_INSERT_CHUNKS = 500
 
 
 class KnowledgeStore:
-    """Every verb on collections, documents and chunks. What another project owns answers like something unknown."""
+    """Collections, documents and chunks in PostgreSQL; files and texts in the artifact store."""
 
     def __init__(self, db: Database, blobs: BlobStore) -> None:
         self.db = db
         self.blobs = blobs
 
     async def collections(self, project_id: UUID) -> list[Collection]:
-        """Collections of the project by name."""
-        rows = await self._rows(sql.COLLECTIONS, {"project_id": project_id})
-        return [Collection.model_validate(row) for row in rows]
+        """The project's collections in order of name, with their counts."""
+        return [Collection.model_validate(row) for row in await self._rows(sql.COLLECTIONS, project_id=project_id)]
 
     async def collection_ids(self, project_id: UUID, names: Sequence[str]) -> list[UUID]:
-        """Raises NotFound, naming those there are."""
-        known = {collection.name: collection.id for collection in await self.collections(project_id)}
+        """The ids of collections by name, each once. Raises NotFound, naming those there are."""
+        known = {row["name"]: row["id"] for row in await self._rows(sql.COLLECTION_NAMES, project_id=project_id)}
         for name in names:
             if name not in known:
-                there = ", ".join(map(repr, sorted(known))) or "none yet; `mutirao knowledge add` makes one"
+                there = ", ".join(map(repr, known)) or "none yet; `mutirao knowledge add` makes one"
                 raise NotFound(f"no collection {name!r} in this project; there are {there}", collection=name)
         return [known[name] for name in dict.fromkeys(names)]
 
-    async def register(
-        self, project_id: UUID, collection: str, *, name: str, media_type: str, size: int, sha256: str
-    ) -> tuple[Document, bool]:
-        """A stored file as the next version of a document; made in a new collection where there is none of that name.
-
-        Returns the document and whether it is new: the same content under the same name is not added again.
+    async def ensure_collection(
+        self, project_id: UUID, name: str, *, connection: AsyncConnection | None = None
+    ) -> Collection:
+        """The collection of that name, made on first use.
 
         Raises:
-            InvalidInput: the collection's name is not one.
+            InvalidInput: the name is not 3 to 512 of a-z, A-Z, 0-9, '.', '_', '-'.
         """
-        if not _NAME.fullmatch(collection):
-            raise InvalidInput(
-                f"collection name {collection!r}: use 3 to 512 of a-z, A-Z, 0-9, '.', '_', '-', "
-                "beginning and ending with a letter or digit",
-                collection=collection,
-            )
-        async with self.db.begin() as connection:
-            values: dict[str, Any] = {"project_id": project_id, "name": collection, "id": new_id()}
-            collection_id = await connection.scalar(sql.ADD_COLLECTION, values)
-            # Two uploads of one name at once get two versions, one after the other.
-            await connection.execute(sql.LOCK_COLLECTION, {"id": collection_id})
-            values = {"project_id": project_id, "collection_id": collection_id, "name": name, "sha256": sha256}
-            row = (await connection.execute(sql.SAME_DOCUMENT, values)).mappings().first()
-            if row is not None:
-                return Document.model_validate(dict(row)), False
-            values |= {"id": new_id(), "media_type": media_type, "size": size}
-            await connection.execute(sql.ADD_DOCUMENT, values)
-            return await self._document(connection, project_id, values["id"]), True
+        values = {"id": new_id(), "project_id": project_id, "name": checked_collection_name(name)}
+        async with self._within(connection) as own:
+            await own.execute(sql.ENSURE_COLLECTION, values)
+            row = (await own.execute(sql.LOCK_COLLECTION, values)).mappings().one()
+        return Collection.model_validate(dict(row))
 
-    async def set_job(self, project_id: UUID, document_id: UUID, job_id: UUID) -> None:
-        """Note the job that ingests a document."""
-        await self._execute(sql.SET_JOB, {"project_id": project_id, "id": document_id, "job_id": job_id})
+    async def delete_collection(self, project_id: UUID, name: str) -> UUID:
+        """Delete a collection with all its documents and chunks; returns its id. Raises NotFound."""
+        await self.collection_ids(project_id, [name])
+        rows = await self._rows(sql.DELETE_COLLECTION, project_id=project_id, name=name)
+        if not rows:
+            raise NotFound(f"no collection {name!r} in this project", collection=name)
+        return UUID(str(rows[0]["id"]))
+
+    async def register(
+        self,
+        project_id: UUID,
+        collection: str,
+        *,
+        name: str,
+        media_type: str,
+        size: int,
+        sha256: str,
+        connection: AsyncConnection | None = None,
+    ) -> tuple[Document, bool]:
+        """Make a document of a stored file, in the given transaction or one of its own.
+
+        Returns the document and whether an ingest job must be submitted for it. The same content under the same name
+        is one document as long as it is the newest that is queued or ready, and needs a job only when the one it had
+        has ended without making it ready; anything else is the next version.
+
+        Raises:
+            InvalidInput: the collection's or the document's name cannot be used.
+        """
+        name = checked_document_name(name)
+        async with self._within(connection) as own:
+            place = await self.ensure_collection(project_id, collection, connection=own)
+            values: dict[str, Any] = {"collection_id": place.id, "name": name}
+            newest = (await own.execute(sql.NEWEST, values)).mappings().first()
+            if newest is not None and newest["sha256"] == sha256:
+                return Document.model_validate(dict(newest)), bool(newest["needs_job"])
+            values |= {"id": new_id(), "project_id": project_id, "media_type": media_type}
+            values |= {"size": size, "sha256": sha256}
+            return Document.model_validate(dict((await own.execute(sql.ADD_DOCUMENT, values)).mappings().one())), True
+
+    async def set_job(
+        self, project_id: UUID, document_id: UUID, job_id: UUID, *, connection: AsyncConnection | None = None
+    ) -> None:
+        """Say which job ingests a document."""
+        async with self._within(connection) as own:
+            await own.execute(sql.SET_JOB, {"id": document_id, "project_id": project_id, "job_id": job_id})
+
+    async def document(self, project_id: UUID, document_id: UUID) -> Document:
+        """Raises NotFound."""
+        rows = await self._rows(sql.GET_DOCUMENT, id=document_id, project_id=project_id)
+        if not rows:
+            raise _no_document(document_id)
+        return Document.model_validate(rows[0])
 
     async def documents(
         self, project_id: UUID, collection: str, *, limit: int = 200, offset: int = 0
     ) -> list[Document]:
         """Documents of a collection by name, newest version first. Raises NotFound."""
-        await self.collection_ids(project_id, [collection])
-        values = {"project_id": project_id, "collection": collection, "limit": limit, "offset": offset}
-        return [Document.model_validate(row) for row in await self._rows(sql.DOCUMENTS, values)]
-
-    async def document(self, project_id: UUID, document_id: UUID) -> Document:
-        """Raises NotFound."""
-        async with self.db.autocommit() as connection:
-            return await self._document(connection, project_id, document_id)
-
-    async def text(self, project_id: UUID, document_id: UUID) -> str:
-        """The text of a document, as its offsets count it. Raises NotFound."""
-        document = await self.document(project_id, document_id)
-        if document.text_sha256 is None:
-            raise NotFound(f"document {document.name!r} has no text yet: it is {document.state.value}")
-        return (await self.blobs.read(document.text_sha256)).decode("utf-8", "surrogatepass")
+        (collection_id,) = await self.collection_ids(project_id, [collection])
+        rows = await self._rows(sql.DOCUMENTS, collection_id=collection_id, limit=limit, offset=offset)
+        return [Document.model_validate(row) for row in rows]
 
     async def delete(self, project_id: UUID, document_id: UUID) -> UUID:
-        """Delete a document with its chunks; returns its collection. Raises NotFound."""
-        async with self.db.autocommit() as connection:
-            collection = await connection.scalar(sql.DELETE_DOCUMENT, {"project_id": project_id, "id": document_id})
-        if collection is None:
-            raise NotFound(f"no document {str(document_id)!r} in this project")
-        return UUID(str(collection))
+        """Delete a document with its chunks; returns its collection's id. Raises NotFound."""
+        rows = await self._rows(sql.DELETE_DOCUMENT, id=document_id, project_id=project_id)
+        if not rows:
+            raise _no_document(document_id)
+        return UUID(str(rows[0]["collection_id"]))
 
-    async def set_failed(self, project_id: UUID, document_id: UUID, error: Problem) -> None:
-        """Say why a document cannot be searched."""
-        values = {"project_id": project_id, "id": document_id, "error": error.model_dump()}
-        await self._execute(sql.SET_FAILED, values)
+    async def text(self, project_id: UUID, document_id: UUID) -> str:
+        """The whole text of a document, as offsets count it. Raises NotFound."""
+        document = await self.document(project_id, document_id)
+        if document.text_sha256 is None:
+            raise NotFound(
+                f"document {document.name!r} ({document_id}) has no text: it is {document.state.value}; "
+                "wait until it is ready"
+            )
+        return (await self.blobs.read(document.text_sha256)).decode("utf-8")
 
-    async def set_chunks(
+    async def set_text(
         self,
-        document: Document,
         project_id: UUID,
+        document_id: UUID,
         text: str,
         *,
         page_starts: Sequence[int],
         language: str | None,
         media_type: str,
-        chunks: Sequence[NewChunk],
     ) -> None:
-        """Keep a document's text and chunks, in place of any it had; not searchable before `set_ready`."""
-        text_sha256 = await self.blobs.put(text.encode("utf-8", "surrogatepass"))
-        rows = [
-            {**chunk.model_dump(mode="json"), "words": len(_WORD.findall(chunk.text)), "folded": folded(chunk.text)}
-            for chunk in chunks
-        ]
+        """Keep a document's text, once it is parsed. Raises NotFound (deleted meanwhile), StorageFull."""
+        values = {
+            "id": document_id,
+            "project_id": project_id,
+            "text_sha256": await self.blobs.put(text.encode("utf-8")),
+            "page_starts": list(page_starts),
+            "chars": len(text),
+            "language": language,
+            "media_type": media_type,
+        }
         async with self.db.begin() as connection:
-            values = {
-                "id": document.id,
-                "project_id": project_id,
-                "language": language,
-                "page_starts": list(page_starts),
-                "chars": len(text),
-                "text_sha256": text_sha256,
-                "media_type": media_type,
-            }
-            await connection.execute(sql.SET_TEXT, values)
-            await connection.execute(sql.CLEAR_CHUNKS, {"id": document.id})
-            config = _STEMMERS.get(language or "", "simple")
-            await connection.execute(sql.ADD_CHUNKS, {"id": document.id, "config": config, "chunks": rows})
+            if (await connection.execute(sql.SET_TEXT, values)).rowcount == 0:
+                raise _no_document(document_id)
+
+    async def replace_chunks(self, project_id: UUID, document_id: UUID, chunks: Sequence[NewChunk]) -> None:
+        """Make `chunks` the chunks of a document, all or none; the same again give the same rows. Raises NotFound."""
+        async with self.db.begin() as connection:
+            values = {"id": document_id, "project_id": project_id}
+            collection_id = await connection.scalar(sql.LOCK_DOCUMENT, values)
+            if collection_id is None:
+                raise _no_document(document_id)
+            await connection.execute(sql.DROP_CHUNKS, {"document_id": document_id})
+            place = {"document_id": document_id, "collection_id": collection_id}
+            for first in range(0, len(chunks), _INSERT_CHUNKS):
+                rows = await _chunk_rows(connection, chunks[first : first + _INSERT_CHUNKS])
+                await connection.execute(sql.ADD_CHUNK, [row | place for row in rows])
 
     async def set_ready(self, project_id: UUID, document_id: UUID) -> list[UUID]:
-        """Let a document be found; returns what steps back: the older versions, or itself when it is outdated."""
+        """Make a document searchable; returns the ids that are superseded by this.
+
+        Those are the older versions, or the document itself when a newer one is ready already. Raises NotFound.
+        """
         async with self.db.begin() as connection:
-            values = {"project_id": project_id, "id": document_id}
-            if await connection.scalar(sql.NEWER_READY, {"id": document_id}):
-                await connection.execute(sql.SET_SUPERSEDED, values)
-                return [document_id]
-            return [row.id for row in await connection.execute(sql.SET_READY, values)]
+            rows = (await connection.execute(sql.VERSIONS, {"id": document_id, "project_id": project_id})).all()
+            ready = [row.id for row in rows if row.state == DocumentState.READY or row.id == document_id]
+            if document_id not in ready:
+                raise _no_document(document_id)
+            await connection.execute(sql.SET_READY, {"id": ready[-1]})
+            await connection.execute(sql.SET_SUPERSEDED, {"ids": ready[:-1]})
+        return ready[:-1]
 
-    async def chunks_of(self, project_id: UUID, document_id: UUID) -> list[Chunk]:
-        """Chunks of a document in order."""
-        rows = await self._rows(sql.CHUNKS_OF_DOCUMENT, {"project_id": project_id, "id": document_id})
-        return [Chunk.model_validate(row) for row in rows]
+    async def set_failed(self, project_id: UUID, document_id: UUID, problem: Problem) -> None:
+        """Say why a document could not be ingested. One that is ready already stays so."""
+        values = {"id": document_id, "project_id": project_id, "error": problem.model_dump(exclude_none=True)}
+        async with self.db.begin() as connection:
+            await connection.execute(sql.SET_FAILED, values)
 
-    async def chunks_after(self, collection_id: UUID, after: UUID, limit: int) -> list[Chunk]:
-        """Chunks of a collection by id, those after one: for rebuilding an index."""
-        values = {"collection": collection_id, "after": after, "limit": limit}
-        return [Chunk.model_validate(row) for row in await self._rows(sql.CHUNKS_OF_COLLECTION, values)]
+    async def keyword_search(self, collections: Sequence[UUID], query: str, limit: int) -> list[bm25.Hit]:
+        """Chunks by BM25, best first. The collections' ids come from `collection_ids`, which checks the project."""
+        async with self.db.autocommit() as connection:
+            return await bm25.search(connection, collections, query, limit)
 
-    async def chunks_by_id(self, collections: Sequence[UUID], ids: Sequence[UUID]) -> dict[UUID, Chunk]:
-        """Those of the chunks that are in these collections and may be found."""
-        rows = await self._rows(sql.CHUNKS_BY_ID, {"collections": list(collections), "ids": list(ids)})
-        return {row["id"]: Chunk.model_validate(row) for row in rows}
+    async def found_chunks(self, project_id: UUID, ids: Sequence[UUID]) -> dict[UUID, FoundChunk]:
+        """Those of the chunks that belong to the project and whose documents are ready."""
+        rows = await self._rows(sql.FOUND_CHUNKS, ids=list(ids), project_id=project_id)
+        return {row["id"]: FoundChunk.model_validate(row) for row in rows}
 
-    async def keyword_search(self, collections: Sequence[UUID], query: str, limit: int) -> list[tuple[UUID, float]]:
-        """Ids and BM25 scores of the chunks that have words of the query, best first."""
-        words = _WORD.findall(query.replace("\x00", " "))[:_MOST_QUERY_WORDS]
-        plain = sorted({folded(word) for word in words})
-        values = {"collections": list(collections), "query": " ".join(words), "plain": plain, "limit": limit}
-        if not plain:
-            return []
-        return [(row["id"], float(row["score"])) for row in await self._rows(sql.BM25, values)]
+    async def chunk_texts(self, ids: Sequence[UUID]) -> list[ChunkText]:
+        """What to embed for each chunk, document by document; those that are gone are left out."""
+        return [ChunkText.model_validate(row) for row in await self._rows(sql.CHUNK_TEXTS, ids=list(ids))]
 
-    async def _document(self, connection: AsyncConnection, project_id: UUID, document_id: UUID) -> Document:
-        values = {"project_id": project_id, "id": document_id}
-        row = (await connection.execute(sql.GET_DOCUMENT, values)).mappings().first()
-        if row is None:
-            raise NotFound(f"no document {str(document_id)!r} in this project")
-        return Document.model_validate(dict(row))
+    async def document_chunks(self, document_id: UUID) -> list[UUID]:
+        """Ids of a document's chunks, in order."""
+        return [row["id"] for row in await self._rows(sql.DOCUMENT_CHUNKS, document_id=document_id)]
 
-    async def _rows(self, statement: Any, values: dict[str, Any]) -> list[dict[str, Any]]:
+    async def ready_chunks(self, collection_id: UUID) -> list[UUID]:
+        """Ids of all chunks that can be found in a collection."""
+        return [row["id"] for row in await self._rows(sql.READY_CHUNKS, collection_id=collection_id)]
+
+    async def count_ready_chunks(self, collection_id: UUID) -> int:
+        """How many chunks can be found in a collection."""
+        return int((await self._rows(sql.COUNT_READY_CHUNKS, collection_id=collection_id))[0]["count"])
+
+    async def live_chunks(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Those of the chunks that exist and belong to a document that is not superseded."""
+        return {row["id"] for row in await self._rows(sql.LIVE_CHUNKS, ids=list(ids))}
+
+    async def _rows(self, statement: TextClause, **values: Any) -> list[dict[str, Any]]:
         async with self.db.autocommit() as connection:
             return [dict(row) for row in (await connection.execute(statement, values)).mappings()]
 
-    async def _execute(self, statement: Any, values: dict[str, Any]) -> None:
-        async with self.db.autocommit() as connection:
-            await connection.execute(statement, values)
+    @asynccontextmanager
+    async def _within(self, connection: AsyncConnection | None) -> AsyncIterator[AsyncConnection]:
+        """The caller's transaction, or one of our own."""
+        if connection is not None:
+            yield connection
+            return
+        async with self.db.begin() as own:
+            yield own
 
 
-def folded(text: str) -> str:
-    """Lower case, without accents: `Água` and `agua` are one word."""
-    parted = unicodedata.normalize("NFKD", text)
-    return "".join(sign for sign in parted if not unicodedata.combining(sign)).lower()
+async def _chunk_rows(connection: AsyncConnection, chunks: Sequence[NewChunk]) -> list[dict[str, Any]]:
+    # The heading is searched with its chunk: a section's text seldom repeats its title.
+    found = [(list(words(chunk.text)), list(words(chunk.heading))) for chunk in chunks]
+    stems = await bm25.stems(connection, (form for both in found for part in both for w in part for form in w.forms))
+    rows = []
+    for chunk, (body, title) in zip(chunks, found, strict=True):
+        last = body[-1].position if body else 0
+        placed = [*body, *(word._replace(position=last + word.position) for word in title)]
+        rows.append(chunk.model_dump() | {"words": len(placed), "search": tsvector(placed, stems.of)})
+    return rows
+
+
+def checked_collection_name(name: str) -> str:
+    """`name` itself, when it may name a collection."""
+    if not re.fullmatch(r"[a-zA-Z0-9._-]{3,512}", name):
+        shown = name[:_SHOWN_CHARS]
+        raise InvalidInput(f"collection name {shown!r}: use 3 to 512 of a-z, A-Z, 0-9, '.', '_', '-'", collection=shown)
+    return name
+
+
+def checked_document_name(name: str) -> str:
+    """`name` itself, when it may name a document: 1 to 512 printable characters."""
+    if not 0 < len(name) <= _MAX_NAME_CHARS or not name.strip() or not name.isprintable():
+        raise InvalidInput(f"document name {name[:_SHOWN_CHARS]!r}: use 1 to {_MAX_NAME_CHARS} printable characters")
+    return name
+
+
+def _no_document(document_id: UUID) -> NotFound:
+    return NotFound(f"no document '{document_id}' in this project", document=str(document_id))
