@@ -1,10 +1,10 @@
 """Our own API and worker processes for tests: started as a user would, stopped or killed by the test, never left behind.
 
-    with Servers(folder, database_url=..., redis_url=...) as servers:
-        servers.start_api()
-        servers.start_worker("one")
-        job = servers.submit("noop")
-        assert servers.ended(job)["state"] == "succeeded"
+with Servers(folder, database_url=..., redis_url=...) as servers:
+    servers.start_api()
+    servers.start_worker("one")
+    job = servers.submit("noop")
+    assert servers.ended(job)["state"] == "succeeded"
 """
 
 import contextlib
@@ -122,7 +122,9 @@ class Program:
 class Servers:
     """API and workers on one database, one broker and one project folder, which holds a copy of `tests/project`."""
 
-    def __init__(self, folder: Path, *, database_url: str, redis_url: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, database_url: str, redis_url: str, env: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.project = folder / "project"
         shutil.copytree(PROJECT, self.project, ignore=shutil.ignore_patterns("__pycache__"))

@@ -101,5 +101,12 @@ def submission(project: UUID, **fields: Any) -> Submission:
 def entry(name: str = WORKFLOW, version: str = "1") -> WorkflowEntry:
     """A workflow that takes anything."""
     return WorkflowEntry(
-        name=name, version=version, description="", queue=QUEUE, kind="shared", input_schema={}, output_schema={}, graph={}
+        name=name,
+        version=version,
+        description="",
+        queue=QUEUE,
+        kind="shared",
+        input_schema={},
+        output_schema={},
+        graph={},
     )

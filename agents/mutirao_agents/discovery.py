@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mutirao_agents.workflows import Workflow, from_graph, source_version
 
-BUILTIN = ("mutirao_agents.report", "mutirao_agents.knowledge.workflows")
+BUILTIN = ("mutirao_agents.report", "mutirao_agents.modernize", "mutirao_agents.knowledge.workflows")
 
 
 class ProjectFile(BaseModel):

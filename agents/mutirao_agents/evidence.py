@@ -65,7 +65,8 @@ _PART_OF_THEM = re.compile(
 _BOILERPLATE = re.compile(
     r"all rights reserved|todos os direitos reservados|copyright|©|\bcookies?\b|table of contents|public domain|"
     r"domínio público|\bCC0\b|click here|clique aqui|"
-    r"^(?:version date|data da versão|versão consolidada|approved by|last updated|updated|atualizado)\b",
+    r"^(?:version date|data da versão|versão consolidada|last updated|updated|atualizado)\b|"
+    r"^(?:collected|compiled|written|prepared|edited|approved|reunido|elaborado|escrito|editado|aprovado) (?:by|por|pel[ao])\b",
     re.IGNORECASE,
 )
 _ORDERS_A_READER = re.compile(

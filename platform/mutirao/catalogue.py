@@ -40,6 +40,11 @@ WHERE (CAST(:name AS text) IS NULL OR w.name = :name) AND (CAST(:version AS text
 ORDER BY w.name, coalesce(l.workers, 0) > 0 DESC, w.created_at DESC"""
 
 
+# Of a wrong input an answer says this much: the input itself may be of megabytes.
+_MOST_ERRORS = 20
+_MOST_CHARS = 500
+
+
 class WorkflowUnknown(NotFound):
     """Raised when no worker has ever served a workflow of that name."""
 
@@ -93,6 +98,11 @@ class Catalogue:
         """
         async with self.db.autocommit() as connection:
             row = (await connection.execute(text(_CURRENT), {"name": name, "version": version})).mappings().first()
+        if row is None and version is not None:
+            current = await self.get(name)
+            raise WorkflowUnknown(
+                f"workflow {name!r} has no version {version!r}; the current one is {current.version!r}", workflow=name
+            )
         if row is None:
             known = ", ".join(repr(entry.name) for entry in await self.entries()) or "none yet: is a worker running?"
             raise WorkflowUnknown(f"no workflow {name!r}; there are {known}", workflow=name)
@@ -100,13 +110,17 @@ class Catalogue:
 
 
 def check_input(workflow: WorkflowEntry, value: Any) -> None:
-    """Raises InputRejected, with the path and message of each miss, when `value` does not fit the input schema."""
+    """Raises InputRejected when `value` does not fit the input schema, with path and message of the first misses."""
     import jsonschema  # only the API needs it; it would cost every worker's start a quarter of a second
 
     validator = jsonschema.Draft202012Validator(workflow.input_schema)
+    found = sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
     errors = [
-        {"path": "/" + "/".join(str(part) for part in error.absolute_path), "message": error.message}
-        for error in sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
+        {
+            "path": ("/" + "/".join(str(part) for part in error.absolute_path))[:_MOST_CHARS],
+            "message": error.message if len(error.message) <= _MOST_CHARS else f"{error.message[:_MOST_CHARS]}…",
+        }
+        for error in found[:_MOST_ERRORS]
     ]
     if errors:
         first = errors[0]

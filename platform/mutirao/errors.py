@@ -4,6 +4,7 @@ MutiraoError
 ├── InvalidInput               the caller sent something wrong
 │   ├── InputRejected          the input does not fit the workflow's schema
 │   ├── DocumentInvalid        the file is not what its name or type says
+│   ├── ArchiveInvalid         the archive cannot be unpacked safely
 │   ├── TooLarge               a size limit was passed
 │   └── SettingsInvalid        a setting is unknown or wrong
 ├── Unauthorized               no key, or one that is not ours
@@ -56,6 +57,12 @@ class DocumentInvalid(InvalidInput):
     """Raised when a file is not what its name or type says."""
 
     code = "document_invalid"
+
+
+class ArchiveInvalid(InvalidInput):
+    """Raised when an archive cannot be unpacked safely; `details["entry"]` names the entry, None for the whole."""
+
+    code = "archive_invalid"
 
 
 class TooLarge(InvalidInput):

@@ -20,7 +20,7 @@ def servers(embedded: EmbeddedParts, tmp_path_factory: pytest.TempPathFactory) -
         new_database(embedded.database_url) as url,
         Servers(folder, database_url=url, redis_url=own_redis(embedded.redis_url), env=embedded.env) as running,
     ):
-        running.start_api()
+        running.start_api(stream_heartbeat_seconds="2", max_body_bytes=str(3 << 20), max_upload_bytes=str(4 << 20))
         running.start_worker("shared", lease_seconds="3")
         yield running
 

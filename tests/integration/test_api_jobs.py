@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -47,9 +48,13 @@ def test_a_job_goes_in_and_its_output_comes_out(servers: Servers) -> None:
 
 def test_the_same_key_and_body_answer_with_the_same_job(servers: Servers) -> None:
     key = f"k-{uuid4()}"
-    first = submit(servers, {"workflow": "noop", "input": {"n": 1}, "metadata": {"a": 1, "b": 2}}, **{"Idempotency-Key": key})
+    first = submit(
+        servers, {"workflow": "noop", "input": {"n": 1}, "metadata": {"a": 1, "b": 2}}, **{"Idempotency-Key": key}
+    )
     # The same request, written in another order.
-    again = submit(servers, {"metadata": {"b": 2, "a": 1}, "input": {"n": 1}, "workflow": "noop"}, **{"Idempotency-Key": key})
+    again = submit(
+        servers, {"metadata": {"b": 2, "a": 1}, "input": {"n": 1}, "workflow": "noop"}, **{"Idempotency-Key": key}
+    )
     assert (first.status_code, again.status_code) == (202, 202)
     assert "idempotency-replayed" not in first.headers
     assert again.headers["idempotency-replayed"] == "true"
@@ -74,7 +79,7 @@ def test_jobs_of_a_thread_share_what_they_remember_and_run_in_order(servers: Ser
         jobs.append(submit(servers, body).json()["id"])
     ended = [servers.ended(job) for job in jobs]
     assert [job["output"]["said"] for job in ended] == [list("01234"[: n + 1]) for n in range(5)]
-    for before, after in zip(ended, ended[1:], strict=False):
+    for before, after in pairwise(ended):
         assert before["finished_at"] <= after["started_at"]
 
 
@@ -232,7 +237,6 @@ def test_json_that_cannot_be_kept_is_refused_by_its_path(servers: Servers, field
         lambda http: http.get("/workflows/a%00b"),
         lambda http: http.get("/workflows/noop?version=%00"),
         lambda http: http.get("/jobs?workflow=%00"),
-        lambda http: http.post("/uploads", files={"file": ("a\x00b", b"x")}),
     ],
 )
 def test_a_nul_character_anywhere_is_the_callers_mistake(servers: Servers, call: Any) -> None:

@@ -161,11 +161,11 @@ def deployment(embedded: EmbeddedParts, empty_database: str, tmp_path_factory: p
     return Deployment(embedded, empty_database, tmp_path_factory.mktemp("deployment"))
 
 
-def until(true: Callable[[], bool], seconds: float) -> bool:
-    """Whether the condition came true in time."""
-    deadline = time.monotonic() + seconds
+def until(true: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:
+    """Whether the condition came true in time and while the process was running."""
+    deadline = time.monotonic() + READY_SECONDS
     while not true():
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or process.poll() is not None:
             return False
         time.sleep(0.1)
     return True
@@ -183,10 +183,10 @@ def test_the_migration_makes_the_schema_and_may_run_again(deployment: Deployment
 def test_api_and_worker_become_ready_and_healthy_and_stop_when_asked(deployment: Deployment) -> None:
     assert deployment.run("migrate").returncode == 0
     with deployment.running("api") as api, deployment.running("worker") as worker:
-        assert until(lambda: deployment.status("/livez") == 200, READY_SECONDS), deployment.log("api")
+        assert until(lambda: deployment.status("/livez") == 200, api), deployment.log("api")
         assert deployment.healthy("api")
-        assert until(lambda: deployment.healthy("worker"), READY_SECONDS), deployment.log("worker")
-        assert until(lambda: deployment.status("/readyz") == 200, READY_SECONDS), deployment.log("api")
+        assert until(lambda: deployment.healthy("worker"), worker), deployment.log("worker")
+        assert until(lambda: deployment.status("/readyz") == 200, api), deployment.log("api")
         index_a_document(deployment)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(STOP_SECONDS) == 0, deployment.log("worker")
@@ -209,8 +209,8 @@ def index_a_document(deployment: Deployment) -> None:
 
 def test_the_key_of_the_secrets_opens_the_api(deployment: Deployment) -> None:
     assert deployment.run("migrate").returncode == 0
-    with deployment.running("api"), deployment.client() as client:
-        assert until(lambda: deployment.status("/livez") == 200, READY_SECONDS), deployment.log("api")
+    with deployment.running("api") as api, deployment.client() as client:
+        assert until(lambda: deployment.status("/livez") == 200, api), deployment.log("api")
         assert client.get("/jobs").status_code == 200
         assert deployment.status("/api/v1/jobs") == 401
     assert client.headers["Authorization"].removeprefix("Bearer ") not in deployment.log("api")

@@ -62,9 +62,7 @@ async def test_twenty_submissions_at_once_with_one_key_are_one_job(store: Stores
 
 async def test_a_refused_submission_leaves_its_key_free(store: Stores) -> None:
     with pytest.raises(NotFound):
-        await store.jobs.accept(
-            submission(store.project, idempotency_key="k", request_sha256="a", thread_id=uuid4())
-        )
+        await store.jobs.accept(submission(store.project, idempotency_key="k", request_sha256="a", thread_id=uuid4()))
     _, new = await store.jobs.accept(submission(store.project, idempotency_key="k", request_sha256="a"))
     assert new
 
@@ -161,7 +159,9 @@ async def test_a_key_lets_in_until_it_is_revoked_or_expires(store: Stores) -> No
             await store.projects.identify(key)
 
 
-@pytest.mark.parametrize("key", ["", "mk_", "mk_abc", "mk_abc.", ".secret", "abc.secret", "mk_a.b.c", "mk_\x00.x", "ключ"])
+@pytest.mark.parametrize(
+    "key", ["", "mk_", "mk_abc", "mk_abc.", ".secret", "abc.secret", "mk_a.b.c", "mk_\x00.x", "ключ"]
+)
 async def test_a_key_of_a_wrong_form_is_refused(store: Stores, key: str) -> None:
     with pytest.raises(Unauthorized):
         await store.projects.identify(key)

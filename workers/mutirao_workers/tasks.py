@@ -10,6 +10,7 @@ from mutirao.hints import TASK_NAME
 def register_tasks(app: Celery, hint: Callable[[UUID], None]) -> None:
     """Hand every hint that arrives to `hint`, which must return at once."""
 
-    @app.task(name=TASK_NAME, ignore_result=True)
     def on_hint(job_id: str) -> None:
         hint(UUID(job_id))
+
+    app.task(on_hint, name=TASK_NAME, ignore_result=True)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from mutirao.errors import MutiraoError, Unavailable
-from mutirao.knowledge.records import Chunk
+from mutirao.knowledge.records import ChunkText
 
 from mutirao_agents.knowledge.embeddings import Vectors
 
@@ -34,7 +34,7 @@ class ChromaIndex:
         self._client: Any = None
         self._opening = asyncio.Lock()
 
-    async def upsert(self, collection_id: UUID, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+    async def upsert(self, collection_id: UUID, chunks: Sequence[ChunkText], vectors: Vectors) -> None:
         """Put in the vectors of chunks, a row each; the same chunk again replaces its vector."""
         collection = await self._collection(collection_id, create=True)
         for start in range(0, len(chunks), _BATCH):

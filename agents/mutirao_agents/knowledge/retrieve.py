@@ -5,7 +5,7 @@ from uuid import UUID
 
 from mutirao.errors import Unavailable
 from mutirao.knowledge import KnowledgeStore
-from mutirao.knowledge.records import Chunk
+from mutirao.knowledge.records import ChunkText, FoundChunk
 from mutirao.logs import logger
 from mutirao.settings import KnowledgeSettings
 
@@ -16,7 +16,6 @@ from mutirao_agents.knowledge.index import ChromaIndex, IndexMissing
 RRF = 60
 """Reciprocal-rank fusion's constant (Cormack, Clarke and Büttcher, SIGIR 2009)."""
 _REBUILD_BATCH = 64
-_FIRST = UUID(int=0)
 _log = logger("knowledge")
 
 
@@ -46,7 +45,8 @@ class KnowledgeBase:
             NotFound: a collection does not exist in this project.
         """
         ids = await self.store.collection_ids(self.project_id, collections)
-        keyword = [name for name, _ in await self.store.keyword_search(ids, query, self.settings.search_candidates)]
+        found = await self.store.keyword_search(ids, query, self.settings.search_candidates)
+        keyword = [hit.chunk_id for hit in found]
         try:
             dense = await self._dense(ids, query)
         except Unavailable as error:
@@ -54,7 +54,7 @@ class KnowledgeBase:
             dense = []
         ranks = (_ranked(keyword), _ranked(dense))
         scores = fused(ranks)
-        chunks = await self.store.chunks_by_id(ids, [*scores])
+        chunks = await self.store.found_chunks(self.project_id, [*scores])
         best = sorted((name for name in scores if name in chunks), key=lambda name: (-scores[name], str(name)))
         return [
             passage_of(chunks[name], scores[name], ranks[0].get(name), ranks[1].get(name))
@@ -68,11 +68,15 @@ class KnowledgeBase:
     async def rebuild(self, collection_id: UUID) -> int:
         """Put every vector of a collection into Chroma anew, from PostgreSQL; returns how many chunks it has."""
         await self.index.drop(collection_id)
-        after, done = _FIRST, 0
-        while chunks := await self.store.chunks_after(collection_id, after, _REBUILD_BATCH):
-            await self.index.upsert(collection_id, chunks, await self.embeddings.passages([c.text for c in chunks]))
-            after, done = chunks[-1].id, done + len(chunks)
-        return done
+        names = await self.store.ready_chunks(collection_id)
+        for start in range(0, len(names), _REBUILD_BATCH):
+            await self.embed(collection_id, await self.store.chunk_texts(names[start : start + _REBUILD_BATCH]))
+        return len(names)
+
+    async def embed(self, collection_id: UUID, chunks: Sequence[ChunkText]) -> None:
+        """Put the vectors of chunks into Chroma; the same again replaces them."""
+        vectors = await self.embeddings.passages([f"{chunk.heading}\n{chunk.text}".strip() for chunk in chunks])
+        await self.index.upsert(collection_id, chunks, vectors)
 
     async def _dense(self, collections: Sequence[UUID], query: str) -> list[UUID]:
         vector = await self.embeddings.query(query)
@@ -98,7 +102,7 @@ def fused(rankings: Sequence[dict[UUID, int]]) -> dict[UUID, float]:
     return scores
 
 
-def passage_of(chunk: Chunk, score: float, keyword_rank: int | None, dense_rank: int | None) -> Passage:
+def passage_of(chunk: FoundChunk, score: float, keyword_rank: int | None, dense_rank: int | None) -> Passage:
     """A stored chunk as agents see it."""
     document = DocumentRef(
         id=chunk.document_id,
@@ -127,7 +131,7 @@ def _ranked(names: Sequence[UUID]) -> dict[UUID, int]:
     return {name: rank for rank, name in enumerate(names, start=1)}
 
 
-def _distinct(names: Sequence[UUID], chunks: dict[UUID, Chunk]) -> list[UUID]:
+def _distinct(names: Sequence[UUID], chunks: dict[UUID, FoundChunk]) -> list[UUID]:
     """Without chunks whose text is the same as a better one's: copies of a document add nothing."""
     seen: set[str] = set()
     kept = []

@@ -104,15 +104,15 @@ async def read(state: IngestInput) -> dict[str, Any]:
         data = await job.files.read_blob(document.sha256)
         parsed = await parse(document.name, data, document.media_type, base.settings)
         chunks = chunk_document(parsed, document.id, base.settings.chunk_chars)
-        await base.store.set_chunks(
-            document,
+        await base.store.set_text(
             base.project_id,
+            document.id,
             parsed.text,
             page_starts=parsed.page_starts,
             language=parsed.language,
             media_type=parsed.media_type,
-            chunks=chunks,
         )
+        await base.store.replace_chunks(base.project_id, document.id, chunks)
     except MutiraoError as error:
         problem = Problem(code=error.code, message=error.message, step="read", kind=type(error).__name__)
         await base.store.set_failed(base.project_id, document.id, problem)
@@ -125,12 +125,11 @@ async def embed(state: IngestState) -> dict[str, Any]:
     job = job_context()
     base = knowledge_base(job)
     document = await base.store.document(base.project_id, UUID(state["document_id"]))
-    chunks = await base.store.chunks_of(base.project_id, document.id)
-    for start in range(0, len(chunks), _EMBED_BATCH):
-        part = chunks[start : start + _EMBED_BATCH]
-        vectors = await base.embeddings.passages([f"{chunk.heading}\n{chunk.text}".strip() for chunk in part])
-        await base.index.upsert(document.collection_id, part, vectors)
-        job.progress(start + len(part), len(chunks), "chunks embedded")
+    names = await base.store.document_chunks(document.id)
+    for start in range(0, len(names), _EMBED_BATCH):
+        part = names[start : start + _EMBED_BATCH]
+        await base.embed(document.collection_id, await base.store.chunk_texts(part))
+        job.progress(start + len(part), len(names), "chunks embedded")
     return {}
 
 

@@ -7,12 +7,25 @@ from itertools import groupby
 from mutirao_agents.evidence import Evidence
 from mutirao_agents.report.citations import cited_ids
 from mutirao_agents.report.prose import Origin, Prose, Sentence
+from mutirao_agents.text.tokens import visible
 
 WORDS = {
-    "en": {"sources": "Sources", "page": "page", "characters": "characters", "differ": "The documents differ:"},
-    "pt": {"sources": "Fontes", "page": "página", "characters": "caracteres", "differ": "Os documentos divergem:"},
+    "en": {
+        "sources": "Sources",
+        "version": "version",
+        "page": "page",
+        "characters": "characters",
+        "differ": "The documents differ:",
+    },
+    "pt": {
+        "sources": "Fontes",
+        "version": "versão",
+        "page": "página",
+        "characters": "caracteres",
+        "differ": "Os documentos divergem:",
+    },
 }
-_MARKUP = re.compile(r"([\\`*_\[\]<>#|~])")
+_MARKUP = re.compile(r"([\\`*_\[\]<>#|~]|&(?=#?\w+;)|^[-+=](?=\s|$))")
 
 
 def words(language: str) -> dict[str, str]:
@@ -52,10 +65,14 @@ def _marked(entry: Sentence) -> str:
     return f"{quoted} {''.join(f'[{name}]' for name in entry['citations'])}"
 
 
-def _source(item: Evidence, language: str) -> Iterator[str]:
+def place(item: Evidence, language: str) -> str:
+    """Where a quote stands: version of the document, page, characters."""
     say = words(language)
-    place = f"{say['page']} {item['page']}, {say['characters']} {item['start']}–{item['end']}"
-    yield f"- **[{item['id']}]** {escaped(item['document_name'])}, {place}:"
-    quote = " ".join(item["quote"].split())
-    yield f"  > {escaped(quote)}"
+    span = f"{item['start']}–{item['end']}"
+    return f"{say['version']} {item['version']}, {say['page']} {item['page']}, {say['characters']} {span}"
+
+
+def _source(item: Evidence, language: str) -> Iterator[str]:
+    yield f"- **[{item['id']}]** {escaped(visible(item['document_name']))}, {place(item, language)}:"
+    yield f"  > {escaped(visible(item['quote']))}"
     yield ""

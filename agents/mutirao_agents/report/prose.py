@@ -113,6 +113,10 @@ class _Composer:
         pieces = [text[start:end] for start, end in sentence_spans(text, 0, len(text))]
         if len(pieces) == 1 or check(text, known).supported:
             pieces = [text]
+        whole = {item["id"] for item in known if len(parts(item["quote"])) > 1}
+        if whole and not all(check(piece, known).supported for piece in pieces):
+            # Half of a quote would stand, and the half it was chosen for would not.
+            pieces.sort(key=lambda piece: check(piece, known).supported)
         for piece in pieces:
             self._judge(section, piece, list(cited), known)
 

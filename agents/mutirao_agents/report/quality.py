@@ -37,6 +37,6 @@ def quality(
         "documents_cited": len({evidence[name]["document_id"] for name in cited}),
         "quotes_not_at_their_offset": moved,
         "faults": faults(prose, evidence),
-        "model": dict(spent),
+        "model": {name: value for name, value in spent.items() if name != "seconds"},  # the same report, the same file
         "written": [dict(entry) for entry in prose["written"]],
     }

@@ -4,6 +4,7 @@ A sentence is true to a quote when it is one of its readings. A reading keeps ev
 in its order, except that
 
 * a connective at the head goes (*However, …*), or an adding one comes (*In addition, …*);
+* a comma before the last *and* or *or* of a list comes or goes;
 * an abbreviation in brackets goes, and so does a clause between commas that begins with *which*, *who*, *including*, …,
   when the sentence has no negation, condition, comparison or other qualifier (rough numbers as *about 40* may stay),
   and no number goes with the clause.
@@ -24,15 +25,16 @@ MOST_ASIDES = 4
 GUARDED_LANGUAGES = frozenset({"en", "pt"})  # those whose qualifiers are known
 Keys = tuple[tuple[Kind, str], ...]
 _COMMA = (Kind.STOP, ",")
+_LAST_OF_A_LIST = frozenset({"and", "or", "e", "ou"})
 
 
 def readings(sentence: str) -> set[Keys]:
     """The readings of a quoted sentence, as keys of tokens."""
     found: set[Keys] = set()
     for start in _headless(tokens(sentence)):
-        found.add(bare(start))
+        found.add(_compared(start))
         if _may_be_shortened(start, sentence):
-            found.update(bare(shorter) for shorter in _shortened(start))
+            found.update(_compared(shorter) for shorter in _shortened(start))
     return found
 
 
@@ -40,7 +42,18 @@ def is_reading(text: str, sentence: str) -> bool:
     """Whether `text` is one of the readings of a quoted sentence."""
     said = tokens(text)
     allowed = readings(sentence)
-    return bare(said) in allowed or any(bare(rest) in allowed for rest in _without_head(said, ADDING))
+    return any(_compared(rest) in allowed for rest in (said, *_without_head(said, ADDING)))
+
+
+def _compared(sequence: Sequence[Token]) -> Keys:
+    keys = bare(sequence)
+    return tuple(
+        key
+        for place, key in enumerate(keys)
+        if not (
+            key == _COMMA and place + 1 < len(keys) and keys[place + 1][1] in _LAST_OF_A_LIST and _COMMA in keys[:place]
+        )
+    )
 
 
 def _headless(sequence: list[Token]) -> Iterator[list[Token]]:

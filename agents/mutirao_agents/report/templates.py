@@ -25,8 +25,8 @@ class Section:
 _BACKGROUND = Section(
     titles={"en": "Background", "pt": "Contexto"},
     questions={
-        "en": "What is {topic}, and when and where did it begin?",
-        "pt": "O que é {topic}, e quando e onde começou?",
+        "en": "{topic}: what is it, and when and where did it begin?",
+        "pt": "{topic}: o que é, e quando e onde começou?",
     },
     cues="began begun begin started start founded created opened origin history called known means definition comes "
     "belongs since community programme começou iniciou início fundada fundado criada criado aberta origem história "
@@ -35,8 +35,8 @@ _BACKGROUND = Section(
 _PRACTICE = Section(
     titles={"en": "How it works", "pt": "Como funciona"},
     questions={
-        "en": "How does {topic} work in practice: steps, rules, methods, who does what?",
-        "pt": "Como funciona {topic} na prática: passos, regras, métodos, quem faz o quê?",
+        "en": "{topic}: how does it work in practice, by which steps, rules and methods, and who does what?",
+        "pt": "{topic}: como funciona na prática, com que passos, regras e métodos, e quem faz o quê?",
     },
     cues="how works step rule method builds uses takes collects every week month day turned members crew must each "
     "como funciona passo regra método constrói usa leva recolhe toda semana mês dia membros equipe deve cada",
@@ -44,8 +44,8 @@ _PRACTICE = Section(
 _FIGURES = Section(
     titles={"en": "Facts and figures", "pt": "Números e fatos"},
     questions={
-        "en": "What are the figures on {topic}: amounts, costs, sizes, shares?",
-        "pt": "Quais são os números de {topic}: quantidades, custos, tamanhos, proporções?",
+        "en": "{topic}: what are the amounts, costs, sizes and shares?",
+        "pt": "{topic}: quais são as quantidades, os custos, os tamanhos e as proporções?",
     },
     cues="total average mean cost costs price percent share amount number households litres tonnes hours together "
     "total média custo custa preço porcento parte quantidade número famílias litros toneladas horas juntas",
@@ -54,8 +54,8 @@ _FIGURES = Section(
 _RESULTS = Section(
     titles={"en": "Results", "pt": "Resultados"},
     questions={
-        "en": "What results, effects or benefits of {topic} were found or reached?",
-        "pt": "Que resultados, efeitos ou benefícios de {topic} foram encontrados ou alcançados?",
+        "en": "{topic}: what results, effects or benefits were found or reached?",
+        "pt": "{topic}: que resultados, efeitos ou benefícios foram encontrados ou alcançados?",
     },
     cues="result effect benefit improved reduced reduces increased fell rose saved produced reached found learned "
     "resultado efeito benefício melhorou reduziu reduz aumentou caiu subiu economizou produziu alcançou achamos",
@@ -63,8 +63,8 @@ _RESULTS = Section(
 _LIMITS = Section(
     titles={"en": "Limits and open questions", "pt": "Limites e questões em aberto"},
     questions={
-        "en": "What are the limits, problems and risks of {topic}, and what is not known or not reached?",
-        "pt": "Quais são os limites, problemas e riscos de {topic}, e o que não se sabe ou não foi alcançado?",
+        "en": "{topic}: what are the limits, problems and risks, and what is not known or not reached?",
+        "pt": "{topic}: quais são os limites, problemas e riscos, e o que não se sabe ou não foi alcançado?",
     },
     cues="not never cannot limit problem risk lack without missed failed difficult less wrong unknown refused none "
     "não nunca limite problema risco falta sem faltou falhou difícil menos errado desconhecido recusado nenhum",

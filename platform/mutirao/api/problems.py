@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -11,11 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
-from mutirao.errors import MutiraoError
+from mutirao.errors import InvalidInput, MutiraoError
 from mutirao.logs import logger
 
 MEDIA_TYPE = "application/problem+json"
 _log = logger("api")
+_MOST_ERRORS = 20  # of one wrong body that an answer lists
+_MOST_CHARS = 200  # of one part of a path
 _CODES = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized", 400: "bad_request"}
 
 
@@ -33,7 +36,13 @@ class ProblemDetails(BaseModel):
 
 
 def problem(
-    request: Request, status: int, code: str, detail: str, *, extra: Mapping[str, Any] | None = None
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    extra: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """A problem answer."""
     body = {
@@ -45,8 +54,8 @@ def problem(
         "code": code,
         "request_id": request.scope.get("request_id"),
     }
-    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
-    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+    challenge = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers={**challenge, **(headers or {})})
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -70,7 +79,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        misses = [{"path": _path(miss["loc"]), "message": miss["msg"], "code": miss["type"]} for miss in error.errors()]
+        misses = [
+            {"path": _path(miss["loc"]), "message": miss["msg"], "code": miss["type"]}
+            for miss in error.errors()[:_MOST_ERRORS]
+        ]
         detail = "; ".join(f"{miss['path']}: {miss['message']}" for miss in misses[:5])
         return problem(request, 422, "invalid_request", detail, extra={"errors": misses})
 
@@ -78,10 +90,13 @@ def install(app: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         code = _CODES.get(error.status_code, "http_error")
         detail = f"{request.method} {request.url.path}: {error.detail}"
-        return problem(request, error.status_code, code, detail)
+        return problem(request, error.status_code, code, detail, headers=error.headers)
 
     @app.exception_handler(DBAPIError)
     async def _database(request: Request, error: DBAPIError) -> JSONResponse:
+        if isinstance(error.orig, psycopg.DataError) and "NUL" in str(error.orig):
+            # The driver refuses it before PostgreSQL does.
+            return problem(request, InvalidInput.status, InvalidInput.code, "text may not contain NUL characters")
         _log.error("api.database_error", error=str(error.orig), path=request.url.path)
         if not error.connection_invalidated and not _connection_lost(error):
             return problem(request, 500, "internal_error", "the database refused a statement; the log has the details")
@@ -99,4 +114,4 @@ def _connection_lost(error: DBAPIError) -> bool:
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    return "/" + "/".join(str(part) for part in location if part != "body")
+    return "/" + "/".join(str(part)[:_MOST_CHARS] for part in location if part != "body")

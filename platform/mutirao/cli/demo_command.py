@@ -42,9 +42,9 @@ class Phases:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Says that a phase begins; measures it."""
-        output.say(f"== {name}")
+    def phase(self, name: str, what: str) -> Iterator[None]:
+        """Says what begins; measures it."""
+        output.say(f"== {what}")
         began = time.monotonic()
         try:
             yield
@@ -105,7 +105,7 @@ def _stack(settings: "Settings", phases: Phases, *, keep: bool) -> Iterator[None
         return
     ours = True
     try:
-        with phases.phase("start the stack"):
+        with phases.phase("start", "start the stack"):
             background.start(settings, Options(), output.say)
         yield
     except KeyboardInterrupt:
@@ -118,7 +118,7 @@ def _stack(settings: "Settings", phases: Phases, *, keep: bool) -> Iterator[None
         if ours and keep:
             output.say("the stack is left running; end it with `mutirao down`")
         elif ours:
-            with phases.phase("stop the stack"):
+            with phases.phase("stop", "stop the stack"):
                 background.stop(settings)
 
 
@@ -129,15 +129,15 @@ def _write_report(settings: "Settings", phases: Phases, out: Path, *, as_json: b
 
     address = find_address(settings)
     with Client(address.url, address.key) as client:
-        with phases.phase("take in the sample documents"):
+        with phases.phase("documents", "take in the sample documents"):
             _add_samples(client, samples.sample_documents(), samples.DEMO_COLLECTION)
-        with phases.phase(f"write the report: {samples.DEMO_TOPIC}"):
+        with phases.phase("report", f"write the report: {samples.DEMO_TOPIC}"):
             job = client.submit(WORKFLOW, {"topic": samples.DEMO_TOPIC, "collections": [samples.DEMO_COLLECTION]})
             job, view = watch(client, job.id, as_json=as_json)
         output.say(summary(job, view))
-        with phases.phase("fetch the files"):
-            wanted = [artifact for artifact in client.artifacts(job.id) if artifact.name in ARTIFACTS]
-            return job, {artifact.name: client.download(artifact, out) for artifact in wanted}
+        with phases.phase("files", "fetch the files"):
+            found = {artifact.name: artifact for artifact in client.artifacts(job.id)}
+            return job, {name: client.download(found[name], out) for name in ARTIFACTS if name in found}
 
 
 def _add_samples(client: "Client", documents: list[Path], collection: str) -> None:
@@ -158,13 +158,14 @@ def _show_report(paths: dict[str, Path]) -> None:
     for path in paths.values():
         typer.echo(f"{path}  ({output.size(path.stat().st_size)})")
     quality = json.loads(paths["quality.json"].read_text(encoding="utf-8"))
-    typer.echo("sentences: " + ", ".join(_counts(quality)))
+    typer.echo(_sentences(quality))
 
 
-def _counts(quality: dict[str, Any], of: str = "") -> Iterator[str]:
-    """Every number of the quality report with its name."""
-    for name, value in quality.items():
-        if isinstance(value, dict):
-            yield from _counts(value, f"{of}{name}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield f"{of}{name} {value:g}"
+def _sentences(quality: dict[str, Any]) -> str:
+    """The counts of the quality report in a line."""
+    of = quality.get
+    return (
+        f"{of('sentences')} sentences, {of('sentences_cited')} of them cited: {of('sentences_by_model')} by the model, "
+        f"{of('sentences_quoted')} quoted; the model wrote {of('model_wrote')}: {of('model_kept')} kept, "
+        f"{of('model_replaced')} replaced by quotes, {of('model_dropped')} dropped"
+    )

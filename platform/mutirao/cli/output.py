@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from unicodedata import category
 
 import typer
 
@@ -30,7 +31,7 @@ def say(text: str) -> None:
 
 def printable(text: str, *, keep: str = "\n\t") -> str:
     """`text` without what would make a terminal do something: names and quotes come from anywhere."""
-    return "".join(sign if sign.isprintable() or sign in keep else "�" for sign in text)
+    return "".join(sign if sign.isprintable() or sign in keep or category(sign) == "Zs" else "�" for sign in text)
 
 
 def one_line(text: str, width: int) -> str:

@@ -34,7 +34,7 @@ def place_of(name: str, folder: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():
         raise NameRefused(f"{str(target)!r} is a folder; artifact {name!r} needs a file there", name=name)
-    return target
+    return folder / path
 
 
 def write(artifact: Artifact, parts: Iterable[bytes], target: Path) -> None:

@@ -32,8 +32,18 @@ def dumps(value: Any, default: Callable[[Any], Any] = repr) -> bytes:
     return _NUL.sub(rb"\1\\ufffd", encoded) if rb"\u0000" in encoded else encoded
 
 
-def unkeepable(value: Any, path: str = "") -> str | None:
+def unkeepable(value: Any) -> str | None:
     """What of a JSON value cannot be kept as it is, with its path; None when all can."""
+    try:
+        encoded = orjson.dumps(value)
+        if rb"\u0000" not in encoded and orjson.loads(encoded) == value:
+            return None
+    except TypeError:
+        pass
+    return _unkeepable(value, "")
+
+
+def _unkeepable(value: Any, path: str) -> str | None:
     if path.count("/") > DEEPEST:
         return f"{path[:80]}…: nested deeper than {DEEPEST} levels"
     if isinstance(value, str):
@@ -44,11 +54,11 @@ def unkeepable(value: Any, path: str = "") -> str | None:
         return f"{path}: {value} is not JSON"
     if isinstance(value, dict):
         found = (
-            unkeepable(part, f"{path}/{_short(key)}") or _unkeepable_text(key, path) for key, part in value.items()
+            _unkeepable(part, f"{path}/{_short(key)}") or _unkeepable_text(key, path) for key, part in value.items()
         )
         return next(filter(None, found), None)
     if isinstance(value, list):
-        return next(filter(None, (unkeepable(part, f"{path}/{at}") for at, part in enumerate(value))), None)
+        return next(filter(None, (_unkeepable(part, f"{path}/{at}") for at, part in enumerate(value))), None)
     return None
 
 

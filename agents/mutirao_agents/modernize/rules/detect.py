@@ -30,8 +30,8 @@ _METHODS = {
     "__nonzero__": "nonzero",
     "next": "next",
     **dict.fromkeys(
-        ("__cmp__", "__coerce__", "__delslice__", "__div__", "__getslice__", "__hex__", "__idiv__", "__oct__")
-        + ("__rdiv__", "__setslice__", "__unicode__"),
+        "__cmp__ __coerce__ __delslice__ __div__ __getslice__ __hex__ __idiv__ __oct__ __rdiv__ __setslice__ "
+        "__unicode__".split(),
         "",
     ),
 }
@@ -152,7 +152,7 @@ def _string(leaf: Any) -> Found:
 
 def _documents(leaf: Any) -> bool:
     """Whether a string is a statement by itself, which nothing reads but people."""
-    return leaf.parent.type == SYMBOLS.simple_stmt
+    return bool(leaf.parent.type == SYMBOLS.simple_stmt)
 
 
 def _tuple_parameter(node: Any) -> Found:

@@ -1,6 +1,7 @@
 """fissix's standard fixers, watched: which of them changed what, in which line, and what they warned about."""
 
 import logging
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ STANDARD_FIXERS = (
     "paren", "print", "raise", "raw_input", "reduce", "reload", "renames", "repr", "sorted", "standarderror",
     "sys_exc", "throw", "tuple_params", "types", "unicode", "urllib", "xrange", "xreadlines", "zip",
 )  # fmt: skip
+_QUOTED_CODE = re.compile(r"could not convert: .*", re.DOTALL)
 MAX_NOTES = 50
 MAX_NOTE_CHARS = 200
 
@@ -52,7 +54,7 @@ class Fixers:
         self._lines = {}
         self._tool.fixer_log.clear()
         self._tool.refactor_tree(tree, "this file")
-        notes = [note[:MAX_NOTE_CHARS] for note in self._tool.fixer_log if not note.startswith("### In file")]
+        notes = [_without_code(note) for note in self._tool.fixer_log if not note.startswith("### In file")]
         lines = {name: sorted(found) for name, found in sorted(self._lines.items())}
         return Rewritten(lines=lines, notes=notes[:MAX_NOTES])
 
@@ -80,6 +82,11 @@ class Fixers:
 
     def _is_sibling(self, imported: str) -> bool:
         return not imported.startswith(".") and imported.split(".")[0] in self._siblings
+
+
+def _without_code(note: str) -> str:
+    """A warning without the code it quotes: notes travel in events, and code may hold secrets."""
+    return _QUOTED_CODE.sub("could not convert", note)[:MAX_NOTE_CHARS]
 
 
 def _root(node: Any) -> Any:

@@ -5,7 +5,7 @@ JSON and bytes only: whatever a hostile file does to the process, its parent nev
 
 import json
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 MAX_HEADER_BYTES = 64 << 20
 MAX_BODY_BYTES = 1 << 30
@@ -23,7 +23,7 @@ class Frame:
     body: bytes = b""
 
 
-def write_frame(stream: BinaryIO, frame: Frame) -> None:
+def write_frame(stream: IO[bytes], frame: Frame) -> None:
     """Write and flush a frame."""
     line = json.dumps({**frame.header, "body_bytes": len(frame.body)}, ensure_ascii=True)
     stream.write(line.encode("ascii") + b"\n")
@@ -31,7 +31,7 @@ def write_frame(stream: BinaryIO, frame: Frame) -> None:
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> Frame | None:
+def read_frame(stream: IO[bytes]) -> Frame | None:
     """The next frame; None when the other side closed the stream between two frames.
 
     Raises:

@@ -172,8 +172,10 @@ def _future_features(text: str) -> frozenset[str]:
 
 def _explain(error: Exception) -> str:
     if isinstance(error, _parse.ParseError):
-        line = error.context[1][0]
-        return f"line {line}: unexpected {error.value!r}" if error.value.strip() else f"line {line}: {error.msg}"
+        line, value = error.context[1][0], error.value
+        # Messages travel in events, and a string of the source may be a secret.
+        what = "a string" if error.type == token.STRING else repr(value[:40]) if value.strip() else "end of line"
+        return f"line {line}: unexpected {what}"
     if isinstance(error, IndentationError):
         return f"line {error.lineno}: {error.msg}"
     message, position = error.args

@@ -23,6 +23,18 @@ async def parts_of(file: UploadFile) -> AsyncIterator[bytes]:
         yield part
 
 
+async def opened(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same parts, once the first is read: a blob that is gone is then a 404 and not a broken download."""
+    first = await anext(parts, b"")
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield first
+        async for part in parts:
+            yield part
+
+    return whole()
+
+
 @router.get("/jobs/{job_id}/artifacts", responses=responses(401, 404, 422))
 async def list_artifacts(job_id: UUID, services: HasServices, caller: Caller) -> list[Artifact]:
     """Files the job has produced so far."""
@@ -45,7 +57,8 @@ async def download_artifact(job_id: UUID, name: str, services: HasServices, call
         "ETag": f'"{artifact.sha256}"',
         "X-Content-Type-Options": "nosniff",
     }
-    return StreamingResponse(services.blobs.stream(artifact.sha256), media_type=artifact.media_type, headers=headers)
+    content = await opened(services.blobs.stream(artifact.sha256))
+    return StreamingResponse(content, media_type=artifact.media_type, headers=headers)
 
 
 @router.post("/uploads", status_code=201, responses=responses(401, 413, 422, 507))

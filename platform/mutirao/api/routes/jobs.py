@@ -8,13 +8,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mutirao.api.problems import responses
 from mutirao.api.services import Caller, HasServices, Services
 from mutirao.catalogue import check_input
+from mutirao.db.jsonb import unkeepable
 from mutirao.db.notices import wait_for
 from mutirao.errors import InvalidInput
 from mutirao.jobs.records import Attempt, Event, Job, Submission
@@ -27,7 +28,19 @@ _PAGE_OF_EVENTS = 500
 # A wake-up may be lost with its connection; a waiting reader looks by itself this often.
 _LOOK_SECONDS = 2.0
 
+_HIGHEST_SEQ = (1 << 63) - 1
+
 Limit = Annotated[int, Query(ge=1, le=200, description="Most rows in the answer.")]
+After = Annotated[int, Query(ge=0, le=_HIGHEST_SEQ, description="Only events with a higher `seq`.")]
+
+
+def _kept(value: dict[str, Any]) -> dict[str, Any]:
+    if miss := unkeepable(value):
+        raise ValueError(miss)
+    return value
+
+
+Json = Annotated[dict[str, Any], AfterValidator(_kept)]
 
 
 class JobRequest(BaseModel):
@@ -42,8 +55,8 @@ class JobRequest(BaseModel):
 
     workflow: str = Field(min_length=1, max_length=64, description="Name of the workflow, see `GET /workflows`.")
     version: str | None = Field(None, max_length=64, description="Default: the newest that a worker serves.")
-    input: dict[str, Any] = Field(default_factory=dict, description="Must fit the workflow's input schema.")
-    metadata: dict[str, Any] = Field(default_factory=dict, description="Yours; kept with the job and never read.")
+    input: Json = Field(default_factory=dict, description="Must fit the workflow's input schema.")
+    metadata: Json = Field(default_factory=dict, description="Yours; kept with the job and never read.")
     thread_id: UUID | None = Field(None, description="Jobs of one thread share checkpoints and run one after another.")
     max_attempts: int | None = Field(None, ge=1, le=20, description="Default: the setting MUTIRAO_ATTEMPTS.")
 
@@ -177,7 +190,7 @@ async def list_events(
     job_id: UUID,
     services: HasServices,
     caller: Caller,
-    after: Annotated[int, Query(ge=0, description="Only events with a higher `seq`.")] = 0,
+    after: After = 0,
     limit: Limit = 200,
 ) -> list[Event]:
     """A page of the job's journal, in order."""
@@ -185,31 +198,38 @@ async def list_events(
     return await services.jobs.events(job_id, after=after, limit=limit)
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse, responses=responses(401, 404, 422))
-async def follow_events(
+async def _start_after(
     job_id: UUID,
     services: HasServices,
     caller: Caller,
-    after: Annotated[int, Query(ge=0, description="Only events with a higher `seq`.")] = 0,
+    after: After = 0,
     last_event_id: Annotated[str | None, Header(description="`id` of the last event seen; resumes after it.")] = None,
+) -> int:
+    """Where a stream begins. A dependency, so that what is wrong is said before the stream has begun."""
+    await services.jobs.get(caller.project_id, job_id)
+    if not last_event_id:
+        return after
+    if not (last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) < len(str(_HIGHEST_SEQ))):
+        raise InvalidInput(
+            f"Last-Event-ID {last_event_id[:40]!r} is not a number; it is the `id` of the last event seen"
+        )
+    return int(last_event_id)
+
+
+@router.get("/{job_id}/events", response_class=EventSourceResponse, responses=responses(401, 404, 422))
+async def follow_events(
+    job_id: UUID, services: HasServices, caller: Caller, start: Annotated[int, Depends(_start_after)]
 ) -> AsyncIterator[ServerSentEvent]:
     """The job's journal as server-sent events: what there is, then what comes, until the job has ended.
 
     `id` is the event's `seq`, `event` its type, `data` the whole event as in the journal. A reader that reconnects with
     `Last-Event-ID` loses nothing and sees nothing twice.
     """
-    if last_event_id:
-        if not last_event_id.isdecimal():
-            raise InvalidInput(
-                f"Last-Event-ID {last_event_id!r} is not a number; it is the `id` of the last event seen"
-            )
-        after = int(last_event_id)
-    await services.jobs.get(caller.project_id, job_id)
-    async for item in _follow(services, job_id, after):
+    async for item in _follow(services, caller.project_id, job_id, start):
         yield item
 
 
-async def _follow(services: Services, job_id: UUID, after: int) -> AsyncIterator[ServerSentEvent]:
+async def _follow(services: Services, project_id: UUID, job_id: UUID, after: int) -> AsyncIterator[ServerSentEvent]:
     heartbeat = services.settings.api.stream_heartbeat_seconds
     idle = 0.0
     async with services.notices.waiting(str(job_id)) as news:
@@ -223,11 +243,19 @@ async def _follow(services: Services, job_id: UUID, after: int) -> AsyncIterator
                     return
             if len(events) == _PAGE_OF_EVENTS:
                 continue
+            if not events and await _nothing_after(services, project_id, job_id, after):
+                return
             if not await wait_for(news, _LOOK_SECONDS):
                 idle += _LOOK_SECONDS
                 if idle >= heartbeat:
                     idle = 0.0
                     yield ServerSentEvent(comment="still here")
+
+
+async def _nothing_after(services: Services, project_id: UUID, job_id: UUID, after: int) -> bool:
+    """Whether the job has ended and the reader has seen it all: one that resumes after the last event."""
+    job = await services.jobs.get(project_id, job_id)
+    return job.state.terminal and job.last_seq <= after
 
 
 TERMINAL_EVENTS = frozenset(f"job.{state}" for state in JobState if state.terminal)

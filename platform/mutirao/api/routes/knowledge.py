@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from mutirao.api.problems import responses
-from mutirao.api.routes.artifacts import parts_of
+from mutirao.api.routes.artifacts import opened, parts_of
 from mutirao.api.routes.jobs import JobRequest, ended, submit
 from mutirao.api.services import Caller, HasServices, Services
 from mutirao.errors import NoWorker, StepFailed
@@ -74,8 +74,7 @@ async def add_document(
     document, new = await services.knowledge.register(
         caller.project_id, collection, name=name, media_type=media_type, size=size, sha256=sha256
     )
-    # One whose request died before its job was accepted gets it now.
-    if not new and document.job_id is not None:
+    if not new:
         return Added(document=document, job=None)
     job = await _ingest(services, caller.project_id, document)
     return Added(document=document.model_copy(update={"job_id": job.id}), job=job)
@@ -114,7 +113,7 @@ async def get_document(document_id: UUID, services: HasServices, caller: Caller)
 async def download_document(document_id: UUID, services: HasServices, caller: Caller) -> StreamingResponse:
     """The file as it was uploaded. It is sent as a download and never rendered as a page of this origin."""
     document = await services.knowledge.document(caller.project_id, document_id)
-    return _download(services, document.sha256, document.name, document.media_type)
+    return await _download(services, document.sha256, document.name, document.media_type)
 
 
 @router.get(
@@ -127,7 +126,7 @@ async def download_text(document_id: UUID, services: HasServices, caller: Caller
     document = await services.knowledge.document(caller.project_id, document_id)
     if document.text_sha256 is None:
         raise StepFailed(f"document {document.name!r} has no text: it is {document.state.value}")
-    return _download(services, document.text_sha256, f"{document.name}.txt", "text/plain; charset=utf-8")
+    return await _download(services, document.text_sha256, f"{document.name}.txt", "text/plain; charset=utf-8")
 
 
 @router.delete("/documents/{document_id}", status_code=204, responses=responses(401, 404, 422))
@@ -155,10 +154,10 @@ async def search(request: SearchRequest, services: HasServices, caller: Caller) 
     return SearchResult(hits=job.output["hits"], job_id=job.id)
 
 
-def _download(services: Services, sha256: str, name: str, media_type: str) -> StreamingResponse:
+async def _download(services: Services, sha256: str, name: str, media_type: str) -> StreamingResponse:
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name.rpartition('/')[2])}",
         "ETag": f'"{sha256}"',
         "X-Content-Type-Options": "nosniff",
     }
-    return StreamingResponse(services.blobs.stream(sha256), media_type=media_type, headers=headers)
+    return StreamingResponse(await opened(services.blobs.stream(sha256)), media_type=media_type, headers=headers)
