@@ -2,7 +2,9 @@
 
 import os
 import secrets
+import tempfile
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from mutirao.settings import load_settings
@@ -18,9 +20,10 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedParts]:
+def embedded() -> Iterator[EmbeddedParts]:
     """PostgreSQL, Valkey and Chroma, started once a session: `database_url`, `redis_url`, `chroma_url`, `env`."""
-    with EmbeddedParts(tmp_path_factory.mktemp("stack")) as parts:
+    # Not in pytest's own folder: a second pytest of root closes that to the account PostgreSQL runs as.
+    with tempfile.TemporaryDirectory(prefix="mutirao-") as folder, EmbeddedParts(Path(folder)) as parts:
         yield parts
 
 

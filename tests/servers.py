@@ -31,6 +31,7 @@ from mutirao.db.migrate import upgrade
 from mutirao.projects import new_key_text
 
 PROJECT = Path(__file__).parent / "project"
+WORKER = "mutirao_workers"
 START_SECONDS = 60.0
 JOB_SECONDS = 45.0
 _POLL_SECONDS = 0.02
@@ -80,8 +81,11 @@ def own_redis(url: str) -> str:
 class Program:
     """A started process with its log. Ended, with all it started, by `kill`."""
 
-    def __init__(self, name: str, argv: list[str], env: Mapping[str, str], cwd: Path, log: Path) -> None:
+    def __init__(
+        self, name: str, argv: list[str], env: Mapping[str, str], cwd: Path, log: Path, module: str = ""
+    ) -> None:
         self.name = name
+        self.module = module
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -144,6 +148,7 @@ class Servers:
             "MUTIRAO_MODEL": "none",
             "NO_PROXY": "127.0.0.1",
         }
+        self._env = dict(self.env)
         self.http = httpx.Client(
             base_url=f"{self.url}/api/v1",
             headers={"Authorization": f"Bearer {self.key}"},
@@ -170,7 +175,7 @@ class Servers:
         """`python -m module` in the project folder; `settings` are environment variables on top."""
         log = self.folder / f"{name}-{secrets.token_hex(2)}.log"
         argv = [sys.executable, "-m", module]
-        program = Program(name, argv, {**self.env, **settings}, self.project, log)
+        program = Program(name, argv, {**self.env, **settings}, self.project, log, module)
         self._programs.append(program)
         return program
 
@@ -182,10 +187,35 @@ class Servers:
 
     def start_worker(self, name: str = "worker", *, wait: bool = True, **settings: str) -> Program:
         """A worker of that name; returns when it is registered and its workflows are published."""
-        program = self.start("mutirao_workers", name, _variables({"worker_name": name, **settings}))
+        program = self.start(WORKER, name, _variables({"worker_name": name, **settings}))
         if wait:
             self._until(program, lambda: program.pid in self.registered(), f"worker {name!r} is registered")
         return program
+
+    def the_worker(self, name: str, **settings: str) -> Program:
+        """The running worker of that name; started when there is none."""
+        for program in self._programs:
+            if program.name == name and program.exit_code is None:
+                return program
+        return self.start_worker(name, **settings)
+
+    def kill_workers(self) -> None:
+        """SIGKILL to every worker."""
+        for program in self._programs:
+            if program.module == WORKER:
+                program.kill()
+
+    def restore_env(self) -> None:
+        """Undo changes of `env`."""
+        self.env = dict(self._env)
+
+    def stop_workers(self) -> None:
+        """SIGTERM to every worker; returns when all have ended well."""
+        running = [program for program in self._programs if program.module == WORKER and program.exit_code is None]
+        for program in running:
+            program.send(signal.SIGTERM)
+        for program in running:
+            assert program.wait() == 0, program.text()
 
     def registered(self) -> set[int]:
         """Process ids of the workers that have published what they serve and whose lease runs."""

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from mutirao_agents.context import JobContext
 from mutirao_agents.models import ask_json, ask_text
 
-MOST_FAILURES = 2  # after so many in a job the model is left alone
+MOST_FAILURES = 3  # after so many in a job the model is left alone
 Answer = TypeVar("Answer", bound=BaseModel)
 Result = TypeVar("Result")
 
@@ -45,13 +45,15 @@ class Asking:
     """One node's way to the model: never raises because of a model, never passes the budget.
 
     Calls may run side by side; a call that would pass a limit is not made, and one that is under way when the time is
-    used up is given up. Both answer None.
+    used up is given up. Both answer None. `share` is the part of the budget's time this node may use: what comes first
+    must leave something to the others.
     """
 
-    def __init__(self, job: JobContext, budget: ModelBudget, spent: Spent | None = None) -> None:
+    def __init__(self, job: JobContext, budget: ModelBudget, spent: Spent | None = None, share: float = 1.0) -> None:
         self._job = job
         self._budget = budget
         self._spent = Spent(**(spent or NOTHING))
+        self._until = min(budget.seconds, self._spent["seconds"] + share * budget.seconds)
         self._running = 0
         self._since = 0.0
 
@@ -69,7 +71,7 @@ class Asking:
 
     def spent(self) -> Spent:
         """What is used by now, for the state of the graph. Time in which calls ran side by side counts once."""
-        return Spent(**(self._spent | {"seconds": round(self._budget.seconds - self._seconds_left(), 3)}))
+        return Spent(**(self._spent | {"seconds": round(self._spent["seconds"], 3)}))
 
     async def text(self, system: str, prompt: str, *, tokens: int | None = None) -> str | None:
         """The model's answer, or None."""
@@ -111,7 +113,10 @@ class Asking:
         self._spent["failed"] += 1
         if self._spent["failed"] > 1:
             return  # calls that ran side by side fail together; one line says it
-        reason = str(error) or f"no answer within the {self._budget.seconds:g} s the job may wait for its model"
+        reason = (
+            str(error)
+            or f"the model did not answer in the time this step may wait ({self._budget.seconds:g} s for the job)"
+        )
         self._job.emit("warning", {"code": ModelUnavailable.code, "message": f"{reason}; going on without it"})
 
     def _enter(self) -> None:
@@ -126,7 +131,7 @@ class Asking:
 
     def _seconds_left(self) -> float:
         running = time.monotonic() - self._since if self._running else 0.0
-        return max(0.0, self._budget.seconds - self._spent["seconds"] - running)
+        return max(0.0, self._until - self._spent["seconds"] - running)
 
 
 def _answer_tokens(message: AIMessage) -> int:

@@ -104,7 +104,12 @@ class Models(Protocol):
 
 
 class Emit(Protocol):
-    """Write an event to the job's journal; `data` must be JSON."""
+    """Write an event to the job's journal; `data` is kept as JSON.
+
+    Raises:
+        ValueError: `kind` is not a name (at most 64 of `a-z0-9_.-`), or one of the platform's own: those that begin with
+            job, attempt, step or model.
+    """
 
     def __call__(self, kind: str, data: dict[str, Any]) -> None: ...
 

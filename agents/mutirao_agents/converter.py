@@ -1,87 +1,57 @@
-"""The code converter: one Python 2 file to Python 3, by deterministic rules, compiled but not executed.
+"""The agent **code converter**: turns one Python 2 file into Python 3.
 
-This version asks no model; what the rules cannot decide is listed with its lines for a person.
+This version works by rules alone (fissix's standard fixers, then a compile check). It asks no model: a model's help for
+the places that the rules leave open needs a gate that runs the code, and there is no sandbox yet. So its verdict on
+every file is `NOT VERIFIED`, and its `risks` say where a person should look.
+
+As a subgraph::
+
+    graph.add_node("convert", converter().compile())
+    # in:  {"origin": sha256 of the file in the artifact store, "path": "tool.py"}
+    # out: {"conversions": [Conversion]}; the result is the artifact `converted/tool.py` when the rules changed it
 """
 
-import hashlib
-from collections.abc import Callable
-from typing import Any, NotRequired, cast
-
 from langgraph.graph import END, START, StateGraph
-from typing_extensions import TypedDict
 
-from mutirao_agents.context import job_context
-from mutirao_agents.modernize.pool import ConverterFailed, ConverterPool
+from mutirao_agents.modernize.conversion import (
+    Converter,
+    ConverterInput,
+    ConverterOutput,
+    ConverterState,
+    Reader,
+    SourceFile,
+    from_artifacts,
+)
+from mutirao_agents.modernize.pool import ConverterPool
+from mutirao_agents.modernize.records import Conversion
 
-Content = Callable[[str], bytes]
-"""Gives the content of a file of the sources by its path; called in a thread."""
-
-
-class ConvertInput(TypedDict):
-    """A file to convert. `siblings` are the modules beside it, when it is in a package."""
-
-    path: str
-    siblings: list[str]
-
-
-class ConvertOutput(TypedDict):
-    """The result, without the content: that is the blob `after`. `reason` says why a file was kept as it is."""
-
-    path: str
-    before: str
-    after: str
-    grammar: str
-    reason: str
-    fixers: dict[str, int]
-    notes: list[str]
-    findings: list[dict[str, Any]]
-    compiles: bool
-    error: str
-    error_line: int | None
+__all__ = [
+    "Conversion",
+    "ConverterInput",
+    "ConverterOutput",
+    "ConverterPool",
+    "ConverterState",
+    "Reader",
+    "SourceFile",
+    "converter",
+    "from_artifacts",
+]
 
 
-class ConvertState(ConvertInput):
-    """The converter at work."""
+def converter(
+    pool: ConverterPool | None = None, reader: Reader = from_artifacts
+) -> StateGraph[ConverterState, None, ConverterInput, ConverterOutput]:
+    """The agent as a subgraph of two steps, `rules` and `judge`.
 
-    result: NotRequired[ConvertOutput]
-
-
-async def converted(pool: ConverterPool, path: str, siblings: list[str], data: bytes) -> tuple[ConvertOutput, bytes]:
-    """Convert one file. A file that is too much for the rules is kept as it is, with the reason."""
-    seconds = job_context().settings.modernize.convert_seconds
-    header = {"op": "convert", "path": path, "siblings": siblings, "skip_fixers": []}
-    result = ConvertOutput(
-        path=path, before=_sha256(data), after=_sha256(data), grammar="broken", reason="", fixers={}, notes=[],
-        findings=[], compiles=False, error="", error_line=None,
-    )  # fmt: skip
-    try:
-        answer = await pool.ask(header, lambda: data, seconds=seconds)
-    except ConverterFailed as failure:
-        result["reason"] = f"kept as it is: {failure}"
-        result["error"] = "it was not compiled"
-        return result, data
-    said, new = answer.header, answer.body
-    compiled = {"compiles": said["compiled"]["ok"], "error": said["compiled"]["message"]}
-    compiled |= {"error_line": said["compiled"]["line"], "after": _sha256(new)}
-    taken = {name: said[name] for name in ("grammar", "reason", "fixers", "notes", "findings")}
-    return cast(ConvertOutput, {**result, **taken, **compiled}), new
-
-
-def converter(content: Content, pool: ConverterPool | None = None) -> StateGraph[Any, Any, Any, Any]:
-    """The converter as a graph of one step, `convert`: the new content becomes an artifact `converted/<path>`."""
-    workers = pool or ConverterPool()
-
-    async def convert(state: ConvertInput) -> dict[str, Any]:
-        result, new = await converted(workers, state["path"], state["siblings"], content(state["path"]))
-        await job_context().files.put(f"converted/{state['path']}", new, "text/x-python")
-        return {"result": result}
-
-    graph = StateGraph(ConvertState, input_schema=ConvertInput)
-    graph.add_node("convert", convert)
-    graph.add_edge(START, "convert")
-    graph.add_edge("convert", END)
+    Args:
+        pool: converter processes to share with other graphs; a pool of its own by default.
+        reader: how `origin` and `path` become a file; from the artifact store by default.
+    """
+    agent = Converter(pool or ConverterPool(), reader)
+    graph = StateGraph(ConverterState, input_schema=ConverterInput, output_schema=ConverterOutput)
+    graph.add_node("rules", agent.rules)
+    graph.add_node("judge", agent.judge)
+    graph.add_edge(START, "rules")
+    graph.add_edge("rules", "judge")
+    graph.add_edge("judge", END)
     return graph
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -71,7 +71,7 @@ class Found:
         try:
             # Everything the catalogue shows is computed here, so that a broken graph is an error now and not in a job.
             _ = workflow.input_schema, workflow.output_schema, workflow.shape, workflow.kind
-        except Exception as error:  # noqa: BLE001 (user code may raise anything; it must not take the worker down)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (user code; it must not take the worker down)
             self.errors.append(_load_error(source, error))
         else:
             self.workflows[workflow.name] = workflow
@@ -120,7 +120,7 @@ def _project_file(folder: Path, found: Found) -> ProjectFile:
 def _from_module(name: str, found: Found) -> None:
     try:
         module = importlib.import_module(name)
-    except Exception as error:  # noqa: BLE001 (user code)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (user code)
         found.errors.append(_load_error(name, error))
     else:
         _collect(module, name, found)
@@ -129,7 +129,7 @@ def _from_module(name: str, found: Found) -> None:
 def _from_file(path: Path, found: Found) -> None:
     try:
         module = _import_file(path)
-    except Exception as error:  # noqa: BLE001 (user code)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (user code)
         found.errors.append(_load_error(str(path), error))
     else:
         _collect(module, str(path), found)
@@ -188,7 +188,7 @@ def _from_target(folder: Path, name: str, target: str, found: Found) -> None:
         graph = getattr(module, variable)
         version = source_version(getattr(module, "__file__", None))
         found.add(graph if isinstance(graph, Workflow) else from_graph(name, graph, version=version), source)
-    except Exception as error:  # noqa: BLE001 (user code)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (user code)
         found.errors.append(_load_error(source, error))
 
 

@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from typing import cast
 from uuid import UUID
 
+from mutirao.knowledge.media import PDF
 from typing_extensions import TypedDict
 
 from mutirao_agents.context import Passage
@@ -75,7 +77,7 @@ _ORDERS_A_READER = re.compile(
     r"\byou are now (?:a|an|the|in)\b|\bvocê agora é\b|\bas an ai\b|\b(?:system|assistant) ?:|"
     r"\bdo not cite\b|\bnão cite\b|"
     r"\b(?:language model|modelo de linguagem|chatbot)\b",
-    re.IGNORECASE,
+    re.IGNORECASE | re.DOTALL,
 )
 _LETTER = re.compile(r"[^\W\d_]")
 
@@ -164,6 +166,14 @@ def evidence(passage: Passage, start: int, end: int, *, section: str, question: 
         question=question,
         score=round(score, 4),
     )
+
+
+def elsewhere(item: Evidence, text: str, start: int, end: int, *, name: str) -> Evidence:
+    """Another span of the document `item` is from, whose whole text is given, as evidence of that name."""
+    page_start = text.rfind("\f", 0, start) + 1 if item["media_type"] == PDF else 0
+    page = text.count("\f", 0, start) + 1 if item["media_type"] == PDF else 1
+    place = {"start": start, "end": end, "quote": text[start:end], "page": page, "page_start": page_start}
+    return cast(Evidence, {**item, **place, "id": name, "heading": "", "score": 0.0})
 
 
 def document_ids(items: Iterable[Evidence]) -> list[UUID]:

@@ -6,6 +6,7 @@ without any is dropped, and so is a claim with a number its evidence does not ha
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, Literal, NotRequired
 
 from langgraph.graph import END, START, StateGraph
@@ -19,8 +20,11 @@ from mutirao_agents.text.display import shown
 from mutirao_agents.text.numbers import written
 
 PASSES = 1
-MOST_EVIDENCE_SHOWN = 8  # per pass: a small model loses the thread of a long list
-MOST_CHARS = 200  # of one quote in the prompt
+MOST_EVIDENCE_SHOWN = 6  # per pass: a small model loses the thread of a long list
+MOST_CHARS = 160  # of one quote in the prompt
+TIME_SHARE = 0.3  # of the budget's time, at most
+MOST_STEPS = 3  # of one pass
+MOST_STEP_CHARS = 400
 _SYSTEM = "You reason about evidence. Use only the evidence given. Name it by its id."
 
 
@@ -60,18 +64,18 @@ class ReasonState(ReasonInput):
 
 
 class ModelStep(BaseModel):
-    """A step as the model is asked for it."""
+    """A step as the model is asked for it. Limits are asked for, not demanded: a longer answer is cut, never lost."""
 
-    thought: str = Field(max_length=160)
-    claim: str = Field(max_length=160)
-    evidence: list[str] = Field(max_length=3)
-    confidence: float = Field(0.5, ge=0, le=1)
+    thought: str = Field("", json_schema_extra={"maxLength": 160})
+    claim: str = Field(json_schema_extra={"maxLength": 160})
+    evidence: list[str] = Field(json_schema_extra={"maxItems": 3})
+    confidence: float = Field(0.5, json_schema_extra={"minimum": 0, "maximum": 1})
 
 
 class ModelSteps(BaseModel):
     """An answer of the model."""
 
-    steps: list[ModelStep] = Field(min_length=1, max_length=3)
+    steps: list[ModelStep] = Field(json_schema_extra={"minItems": 1, "maxItems": MOST_STEPS})
 
 
 def reasoner(*, passes: int = PASSES) -> StateGraph[ReasonState, None, ReasonInput, ReasonOutput]:
@@ -82,7 +86,7 @@ def reasoner(*, passes: int = PASSES) -> StateGraph[ReasonState, None, ReasonInp
 
     async def think(state: ReasonInput) -> dict[str, Any]:
         job = job_context()
-        asking = Asking(job, ModelBudget.model_validate(state.get("budget", {})), state.get("spent"))
+        asking = Asking(job, ModelBudget.model_validate(state.get("budget", {})), state.get("spent"), TIME_SHARE)
         steps: list[Step] = []
         total = state.get("passes", passes)
         for done in range(total):
@@ -110,17 +114,17 @@ def reasoner(*, passes: int = PASSES) -> StateGraph[ReasonState, None, ReasonInp
 def checked(steps: Sequence[ModelStep], evidence: Mapping[str, Evidence]) -> list[Step]:
     """The steps that stand on evidence that exists and claim no number it does not have."""
     kept = []
-    for step in steps:
+    for step in steps[:MOST_STEPS]:
         ids = [name for name in dict.fromkeys(step.evidence) if name in evidence]
         numbers = sum((written(evidence[name]["quote"]) for name in ids), Counter[str]())
         if not ids or written(step.claim).keys() - numbers.keys():
             continue
         kept.append(
             Step(
-                thought=shown(step.thought),
-                claim=shown(step.claim),
+                thought=shown(step.thought)[:MOST_STEP_CHARS],
+                claim=shown(step.claim)[:MOST_STEP_CHARS],
                 evidence_ids=ids,
-                confidence=round(step.confidence, 2),
+                confidence=round(min(1.0, max(0.0, step.confidence)), 2) if isfinite(step.confidence) else 0.0,
                 origin="model",
             )
         )

@@ -18,6 +18,7 @@ from mutirao_agents.text.language import detect, terms
 PASSAGES_PER_QUERY = 8
 MODEL_QUERIES = 3
 MAX_EVIDENCE = 15
+TIME_SHARE = 0.2  # of the budget's time, at most
 _SYSTEM = "You plan searches in a document collection."
 
 
@@ -60,9 +61,9 @@ class ResearchState(ResearchInput):
 
 
 class PlannedQueries(BaseModel):
-    """What the model is asked for."""
+    """What the model is asked for. Limits are asked for, not demanded: a longer answer is cut, never lost."""
 
-    queries: list[str] = Field(min_length=1, max_length=MODEL_QUERIES)
+    queries: list[str] = Field(json_schema_extra={"minItems": 1, "maxItems": MODEL_QUERIES})
 
 
 def researcher(
@@ -77,7 +78,7 @@ def researcher(
 
     async def plan(state: ResearchInput) -> dict[str, Any]:
         job = job_context()
-        asking = Asking(job, ModelBudget.model_validate(state.get("budget", {})), state.get("spent"))
+        asking = Asking(job, ModelBudget.model_validate(state.get("budget", {})), state.get("spent"), TIME_SHARE)
         planned = await _model_queries(asking, state)
         queries = [state["topic"], *_questions(state["questions"]), *planned]
         return {"queries": [*dict.fromkeys(queries)], "spent": asking.spent()}
@@ -115,12 +116,11 @@ async def _model_queries(asking: Asking, state: ResearchInput) -> list[str]:
     """Queries of the model's own: those that are short, and share a word with the topic or a question."""
     if asking.calls_left == 0:
         return []
-    asked = "\n".join(f"- {question['question']}" for question in state["questions"])
-    prompt = f"Topic: {state['topic']}\nQuestions:\n{asked}\n\nWrite {MODEL_QUERIES} short search queries on the topic."
+    prompt = f"Topic: {state['topic']}\n\nWrite {MODEL_QUERIES} short search queries on this topic."
     answer = await asking.json(PlannedQueries, _SYSTEM, prompt, tokens=70)
     if answer is None:
         return []
-    known = set(terms(prompt))
+    known = {term for text in (state["topic"], *_questions(state["questions"])) for term in terms(text)}
     cleaned = [" ".join(query.split()) for query in answer.queries]
     return [query for query in cleaned if 3 <= len(query) <= 120 and known & set(terms(query))][:MODEL_QUERIES]
 

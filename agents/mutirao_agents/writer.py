@@ -63,16 +63,16 @@ class Draft(TypedDict):
 
 
 class SectionSentence(BaseModel):
-    """A sentence as the model is asked for it."""
+    """A sentence as the model is asked for it. Limits are asked for, not demanded: a longer answer is never lost."""
 
-    text: str = Field(max_length=400)
-    evidence: list[str] = Field(max_length=3)
+    text: str = Field(json_schema_extra={"maxLength": 400})
+    evidence: list[str] = Field(default_factory=list, json_schema_extra={"minItems": 1, "maxItems": 3})
 
 
 class SectionText(BaseModel):
     """An answer of the model."""
 
-    sentences: list[SectionSentence] = Field(max_length=MOST_SENTENCES)
+    sentences: list[SectionSentence] = Field(json_schema_extra={"maxItems": MOST_SENTENCES})
 
 
 class WriteInput(TypedDict):

@@ -27,7 +27,7 @@ def texts() -> dict[str, str]:
         if path.is_file():
             content = path.read_bytes()
             if b"\0" not in content[:8192]:
-                found[name] = content.decode("utf-8")
+                found[name] = content.decode("utf-8", "replace")  # a fixture may be in Latin-1 on purpose
     return found
 
 
@@ -62,4 +62,5 @@ def test_every_pin_of_a_lock_has_a_hash(name: str) -> None:
 
 
 def test_text_files_end_their_lines_with_lf() -> None:
-    assert [name for name, text in texts().items() if "\r\n" in text] == []
+    ours = {name: text for name, text in texts().items() if "/fixtures/" not in name}
+    assert [name for name, text in ours.items() if "\r\n" in text] == []

@@ -123,14 +123,10 @@ def test_events_come_while_the_job_runs(servers: Servers) -> None:
         assert [event["event"] for event in events][-1] == "job.succeeded"
 
 
-@pytest.mark.parametrize("last", ["x", "-1", "1.5", "1e3", "0x1", " ", "²", "9" * 19, "9" * 5000])
+@pytest.mark.parametrize("last", ["x", "-1", "1.5", "1e3", "0x1", "²", "9" * 19, "9" * 5000])
 def test_a_wrong_last_event_id_is_a_clean_error(servers: Servers, last: str) -> None:
     job = servers.run("noop")
     answer = servers.http.get(f"/jobs/{job['id']}/events", headers={"Last-Event-ID": last.encode()})
-    if last == " ":
-        # Nothing but a space is nothing: HTTP strips it.
-        assert answer.status_code == 200
-        return
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert answer.json()["code"] == "invalid_input"
     assert "Last-Event-ID" in answer.json()["detail"]

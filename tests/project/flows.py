@@ -9,6 +9,7 @@ from typing import TypedDict as TypingTypedDict
 
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
+from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 from mutirao_agents import job_context, workflow
@@ -124,6 +125,7 @@ def branches() -> StateGraph[Any]:
     def branch(name: str, seconds: float) -> Any:
         async def run(state: Shared) -> Any:
             await asyncio.sleep(seconds)
+            job_context().emit("said", {"by": name})
             if state.get("fail") == name:
                 raise LookupError(f"branch {name} fails")
             return {"seen": [name]}
@@ -201,6 +203,16 @@ def files() -> StateGraph[Any]:
         return {"n": 2}
 
     return chain(Counted, produce=produce)
+
+
+@workflow(name="streams", description="Streams values of its own.")
+def streams() -> StateGraph[Any]:
+    async def write(state: Counted) -> Any:
+        for value in ({"a": 1}, "text", [1, 2], None):
+            get_stream_writer()(value)
+        return {}
+
+    return chain(Counted, write=write)
 
 
 @workflow(name="asks", description="Interrupts itself to ask.")

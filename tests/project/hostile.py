@@ -1,5 +1,6 @@
 """Workflows of users who do everything wrong: none of them may harm another job."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -28,6 +29,10 @@ VALUES: dict[str, Any] = {
     "object": object(),
     "keys": {1: "one", (2, 3): "tuple"},
 }
+
+
+class Fatal(BaseException):
+    pass
 
 
 class Unprintable(Exception):
@@ -62,8 +67,12 @@ def odd_errors() -> StateGraph[Any]:
                 raise ValueError("nul \x00 byte and half a pair \ud83d")
             case "long":
                 raise ValueError("x" * 1_000_000)
-            case _:
+            case "group":
                 raise BaseExceptionGroup("many", [ValueError("one"), KeyError("two")])
+            case "base":
+                raise Fatal("not an Exception at all")
+            case _:
+                raise asyncio.CancelledError
 
     return chain(State, odd=odd)
 

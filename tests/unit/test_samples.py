@@ -21,7 +21,7 @@ def number(written: str) -> int:
 def test_there_are_twelve_in_two_languages() -> None:
     languages = [path.parent.name for path in sample_documents()]
     assert languages == ["en"] * 8 + ["pt"] * 4
-    assert {path.suffix for path in sample_documents()} == {".md", ".txt", ".html"}
+    assert {path.suffix for path in sample_documents()} == {".md", ".txt"}
 
 
 @pytest.mark.parametrize("path", sample_documents(), ids=lambda path: path.name)
@@ -57,7 +57,7 @@ def test_the_months_of_the_logbook_add_up() -> None:
 @pytest.mark.parametrize(
     ("figure", "pages"),
     [
-        ("38,640", ("yard-logbook-2024.txt", "composting-handbook.html")),
+        ("38,640", ("yard-logbook-2024.txt", "composting-handbook.md")),
         ("38.640", ("relatorio-anual-2024.txt",)),
         ("1,656,000", ("water-plan-2025.md", "visitor-questions.md")),
         ("1.656.000", ("relatorio-anual-2024.txt", "visitor-questions.md")),

@@ -9,13 +9,15 @@ from mutirao.db.notices import Notices
 from mutirao.jobs.claims import ClaimStore
 from mutirao.jobs.records import Claim
 from mutirao.logs import logger
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from mutirao_workers.executor import Executor
 from mutirao_workers.runner import Stop
 
 _log = logger("intake")
 _ERROR_PAUSE_SECONDS = 0.5
+# A notice may come before the claim it is about has been answered, or be lost with its connection.
+_CANCELS_LOOK_SECONDS = 0.5
 
 
 class Named(Protocol):
@@ -64,7 +66,7 @@ class Intake:
         while True:
             try:
                 await self._take()
-            except (DBAPIError, OSError) as error:
+            except (SQLAlchemyError, OSError) as error:
                 _log.warning("intake.database_error", error=str(error))
                 self._backlog = True
                 await asyncio.sleep(_ERROR_PAUSE_SECONDS)
@@ -100,15 +102,26 @@ class Intake:
         """Stop attempts whose jobs somebody has asked to end, until cancelled."""
         async with cancels.all_keys() as keys:
             while True:
-                key = await keys.get()
-                if key:
+                if key := await _next(keys, _CANCELS_LOOK_SECONDS):
                     self._executor.stop(UUID(key), Stop.CANCEL)
                 else:
                     await self._missed_cancels()
 
     async def _missed_cancels(self) -> None:
+        running = self._executor.job_ids()
+        if not running:
+            return
         try:
-            for job_id in await self._claims.cancelled(self._executor.job_ids()):
+            for job_id in await self._claims.cancelled(running):
                 self._executor.stop(job_id, Stop.CANCEL)
-        except (DBAPIError, OSError) as error:
+        except (SQLAlchemyError, OSError) as error:
             _log.warning("intake.database_error", error=str(error))
+
+
+async def _next(keys: "asyncio.Queue[str]", seconds: float) -> str:
+    """The next key; `""` when none comes in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await keys.get()
+    except TimeoutError:
+        return ""

@@ -3,37 +3,37 @@
 import asyncio
 import threading
 import time
-from uuid import UUID
 
+from mutirao.db.engine import connection_lost
 from mutirao.jobs.claims import ClaimStore
 from mutirao.jobs.records import Claim, NewEvent
 from mutirao.logs import logger
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 _log = logger("journal")
 _MOST_IN_BATCH = 2_000
 _RETRY_SECONDS = 0.5
 TOKENS = "model.tokens"
+Entry = tuple[Claim, NewEvent, float]
 
 
 class Journal:
     """Events in order per attempt, written at most `flush_seconds` after they happened.
 
     `emit` may be called from any thread. An event is never dropped while its attempt holds the job: a database that
-    does not answer is tried again.
+    does not answer is tried again. Only one that the database refuses as such is left out, and logged.
     """
 
     def __init__(self, store: ClaimStore, flush_seconds: float) -> None:
         self._store = store
         self._flush_seconds = flush_seconds
-        self._waiting: list[tuple[Claim, NewEvent, float]] = []
+        self._waiting: list[Entry] = []
         self._guard = threading.Lock()
         self._writing = asyncio.Lock()
         self._news = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._home = threading.get_ident()
         self._task: asyncio.Task[None] | None = None
-        self.lost: set[tuple[UUID, int]] = set()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="journal")
@@ -41,7 +41,8 @@ class Journal:
     async def stop(self) -> None:
         """Write what waits and end."""
         if self._task is not None:
-            self._task.cancel()
+            async with self._writing:  # not in the middle of a batch, which would be written twice
+                self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._flush()
 
@@ -74,7 +75,7 @@ class Journal:
             self._news.clear()
             try:
                 await self._flush()
-            except (DBAPIError, OSError) as error:
+            except (SQLAlchemyError, OSError) as error:
                 _log.warning("journal.not_written", error=str(error), waiting=len(self._waiting))
                 await asyncio.sleep(_RETRY_SECONDS)
                 self._news.set()
@@ -82,15 +83,32 @@ class Journal:
     async def _flush(self) -> None:
         async with self._writing:
             while batch := self._batch():
-                try:
-                    held = await self._store.append([(claim, _aged(event, since)) for claim, event, since in batch])
-                except BaseException:
-                    with self._guard:
-                        self._waiting[:0] = batch
-                    raise
-                self.lost |= {(claim.job_id, claim.epoch) for claim, _, _ in batch} - held
+                await self._write(batch)
 
-    def _batch(self) -> list[tuple[Claim, NewEvent, float]]:
+    async def _write(self, batch: list[Entry]) -> None:
+        """Write a batch, in smaller ones where the database refuses something in it; what is not written waits again."""
+        parts = [batch]
+        try:
+            while parts:
+                part = parts[0]
+                try:
+                    await self._store.append([(claim, _aged(event, since)) for claim, event, since in part])
+                except SQLAlchemyError as error:
+                    if connection_lost(error):
+                        raise
+                    if len(part) > 1:
+                        parts[:1] = [part[: len(part) // 2], part[len(part) // 2 :]]
+                        continue
+                    _log.error(
+                        "journal.event_refused", job=str(part[0][0].job_id), type=part[0][1].type, error=str(error)
+                    )
+                del parts[0]
+        except BaseException:
+            with self._guard:
+                self._waiting[:0] = [entry for part in parts for entry in part]
+            raise
+
+    def _batch(self) -> list[Entry]:
         with self._guard:
             batch, self._waiting = self._waiting[:_MOST_IN_BATCH], self._waiting[_MOST_IN_BATCH:]
         return batch

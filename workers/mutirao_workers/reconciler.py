@@ -8,7 +8,7 @@ from mutirao.jobs.claims import ClaimStore
 from mutirao.jobs.states import JobState
 from mutirao.logs import logger
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 _log = logger("reconciler")
 _PAUSE_SECONDS = 2.0
@@ -29,7 +29,7 @@ class Reconciler:
         while True:
             try:
                 await self.once()
-            except (DBAPIError, OSError) as error:
+            except (SQLAlchemyError, OSError) as error:
                 _log.warning("reconciler.database_error", error=str(error))
             await asyncio.sleep(_PAUSE_SECONDS)
 

@@ -1,6 +1,7 @@
 """One attempt at a job: from the claim to the terminal state."""
 
 import asyncio
+import re
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from enum import Enum, auto
 from typing import Any
 
 from langgraph.errors import GraphRecursionError
+from mutirao.db.engine import connection_lost
 from mutirao.errors import LeaseLost, MutiraoError, WorkflowUnavailable
 from mutirao.jobs.claims import ClaimStore
 from mutirao.jobs.records import Claim, NewEvent, Problem
@@ -15,17 +17,20 @@ from mutirao.jobs.states import JobState
 from mutirao.logs import logger
 from mutirao_agents.context import Emit, JobContext, use_context
 from mutirao_agents.workflows import Workflow
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from mutirao_workers.calls import MODEL_CALL, CallRecorder
 from mutirao_workers.journal import Journal
 from mutirao_workers.saver import FencedSaver, Pool
-from mutirao_workers.steps import MODES, StepEvents, as_json
+from mutirao_workers.steps import MODES, StepEvents, as_json, running_step
 
 _log = logger("runner")
-_FINISH_TRIES = 6
+_FINISH_TRIES = 6  # of a worker that is leaving; one that stays tries until it holds its jobs no more
 _FINISH_PAUSE_SECONDS = 0.5
 _RECURSION_LIMIT = 200
+_MOST_CHARS = 4_000  # of an error's message
+_KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
+_OWN_KINDS = ("job", "attempt", "step", "model")
 
 
 class Stop(Enum):
@@ -50,9 +55,11 @@ class Attempt:
     task: "asyncio.Task[None] | None" = None
     reason: Stop | None = None
     streaming: bool = False
+    leaving: bool = False
 
     def stop(self, reason: Stop) -> None:
         """End the attempt. The first reason counts; one that is already writing its end is left to it."""
+        self.leaving |= reason is not Stop.CANCEL
         if self.reason is None:
             self.reason = reason
             # A task that is cancelled before its first step never runs at all, not even its `except`.
@@ -91,13 +98,15 @@ class Runner:
             finally:
                 attempt.streaming = False
         except asyncio.CancelledError:
-            await self._stopped(claim, attempt.reason)
+            await self._stopped(attempt)
         except LeaseLost as error:
             _log.warning("attempt.fenced", job=str(claim.job_id), epoch=claim.epoch, error=str(error))
-        except Exception as error:  # noqa: BLE001 (whatever user code raises ends its job and nothing else)
-            await self._finish(claim, JobState.FAILED, error=problem_of(error, steps.current))
+        except (KeyboardInterrupt, SystemExit):
+            raise  # asyncio ends its loop with them, whoever catches them
+        except BaseException as error:  # noqa: BLE001 (whatever user code raises ends its job and nothing else)
+            await self._finish(attempt, JobState.FAILED, error=problem_of(error, steps.failed or steps.current))
         else:
-            await self._finish(claim, JobState.SUCCEEDED, output=output)
+            await self._finish(attempt, JobState.SUCCEEDED, output=output)
 
     async def _stream(self, claim: Claim, steps: StepEvents) -> Any:
         workflow = self._workflows.get(claim.workflow)
@@ -113,7 +122,8 @@ class Runner:
         }
 
         def emit(kind: str, data: dict[str, Any]) -> None:
-            self._journal.emit(claim, NewEvent(type=kind, step=steps.current, data=data))
+            event = NewEvent(type=checked_kind(kind), step=running_step() or steps.current, data=as_json(data))
+            self._journal.emit(claim, event)
 
         with use_context(self._context(claim, emit)):
             stream = graph.astream(
@@ -146,38 +156,71 @@ class Runner:
     def _emit_call(self, claim: Claim, step: str | None, data: dict[str, Any]) -> None:
         self._journal.emit(claim, NewEvent(type=MODEL_CALL, step=step, data=data))
 
-    async def _stopped(self, claim: Claim, reason: Stop | None) -> None:
-        if reason is Stop.CANCEL:
-            await self._finish(claim, JobState.CANCELLED)
-        elif reason is Stop.HAND_BACK:
+    async def _stopped(self, attempt: Attempt) -> None:
+        claim, task = attempt.claim, asyncio.current_task()
+        if attempt.reason is Stop.CANCEL:
+            await self._finish(attempt, JobState.CANCELLED)
+        elif attempt.reason is Stop.HAND_BACK:
             await self._claims.hand_back(claim, await self._journal.take(claim))
-        elif reason is None:
-            # Nobody stopped this attempt: user code cancelled itself.
+        elif attempt.reason is None and task is not None and not task.cancelling():
+            # Nobody stopped this attempt, nor the loop it runs in: user code cancelled itself.
             error = Problem(code="step_cancelled", message="a step cancelled itself (asyncio.CancelledError)")
-            await self._finish(claim, JobState.FAILED, error=error)
+            await self._finish(attempt, JobState.FAILED, error=error)
 
-    async def _finish(self, claim: Claim, state: JobState, *, output: Any = None, error: Problem | None = None) -> None:
+    async def _finish(
+        self, attempt: Attempt, state: JobState, *, output: Any = None, error: Problem | None = None
+    ) -> None:
+        """Write the end. A database that does not answer is tried again until it does; one that refuses the output
+        gets a failure instead. A worker that is leaving gives up soon: the next attempt finishes then."""
+        claim, tries = attempt.claim, 0
         events = await self._journal.take(claim)
-        for left in reversed(range(_FINISH_TRIES)):
+        while tries < _FINISH_TRIES:
             try:
                 await self._claims.finish(claim, state, output=output, error=error, events=events)
             except LeaseLost as lost:
                 _log.warning("attempt.fenced", job=str(claim.job_id), epoch=claim.epoch, error=str(lost))
-            except (DBAPIError, OSError) as failure:
-                _log.warning("attempt.not_finished", job=str(claim.job_id), tries_left=left, error=str(failure))
+            except (SQLAlchemyError, OSError) as failure:
+                tries += attempt.leaving
+                _log.warning("attempt.not_finished", job=str(claim.job_id), tries=tries, error=str(failure))
+                if not connection_lost(failure):
+                    tries += 1
+                    message = f"the database refused the job's output: {failure}"[:_MOST_CHARS]
+                    state, output, events = JobState.FAILED, None, []
+                    error = Problem(code="output_refused", message=message)
                 await asyncio.sleep(_FINISH_PAUSE_SECONDS)
                 continue
             return
-        # The lease will run out or has; the next attempt goes on from the last checkpoint and finishes.
 
 
 def problem_of(error: BaseException, step: str | None) -> Problem:
     """What a person reads of an exception that ended a job."""
+    kind, said = type(error).__name__, _said(error)
     if isinstance(error, MutiraoError):
-        return Problem(code=error.code, message=error.message, step=step, kind=type(error).__name__)
+        return Problem(code=error.code, message=said[:_MOST_CHARS], step=step, kind=kind)
     if isinstance(error, GraphRecursionError):
-        return Problem(code="too_many_steps", message=str(error), step=step, kind=type(error).__name__)
+        return Problem(code="too_many_steps", message=said, step=step, kind=kind)
     place = traceback.extract_tb(error.__traceback__)
     where = f" ({place[-1].filename.rpartition('/')[2]}:{place[-1].lineno})" if place else ""
-    message = f"{type(error).__name__}: {error}{where}"
-    return Problem(code="step_failed", message=message[:4000], step=step, kind=type(error).__name__)
+    return Problem(code="step_failed", message=f"{kind}: {said[:_MOST_CHARS]}{where}", step=step, kind=kind)
+
+
+def _said(error: BaseException) -> str:
+    try:
+        # As JSON, and so the database and the API, can carry it.
+        return str(error).encode(errors="replace").decode().replace("\x00", "\ufffd")
+    except Exception:  # noqa: BLE001 (an exception of user code may fail even at this)
+        return "it cannot say what it is"
+
+
+def checked_kind(kind: str) -> str:
+    """`kind` itself, when a step may write an event of that type.
+
+    Raises:
+        ValueError: it is no name, or one of the platform's own.
+    """
+    if not _KIND.fullmatch(kind) or kind.partition(".")[0] in _OWN_KINDS:
+        raise ValueError(
+            f"event type {kind[:80]!r}: use at most 64 of a-z, 0-9, '_', '-', '.', beginning with a letter, and none of "
+            f"the platform's own, which begin with {', '.join(_OWN_KINDS)}"
+        )
+    return kind

@@ -1,16 +1,20 @@
 """LangGraph's Postgres checkpointer, fenced: a checkpoint and the check that the attempt still holds its job are one
 transaction, so that a worker that lost its lease commits nothing."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from mutirao.errors import LeaseLost
 from mutirao.jobs.records import Claim
 from psycopg import AsyncConnection, AsyncCursor, errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
+
+from mutirao_workers.steady import steadily
 
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 _FENCE = "SELECT mutirao_fence(%s, %s)"
@@ -52,6 +56,29 @@ class FencedSaver(AsyncPostgresSaver):
     def __init__(self, pool: Pool, claim: Claim) -> None:
         super().__init__(pool)
         self.claim = claim
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """As the base class says; a database that does not answer is waited for."""
+        read = super().aget_tuple
+        return await steadily(lambda: read(config))
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """As the base class says; a database that does not answer is waited for."""
+        write = super().aput
+        return await steadily(lambda: write(config, checkpoint, metadata, new_versions))
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """As the base class says; a database that does not answer is waited for."""
+        write = super().aput_writes
+        await steadily(lambda: write(config, writes, task_id, task_path))
 
     @asynccontextmanager
     async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[DictRow]]:

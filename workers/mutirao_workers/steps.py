@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import orjson
+from langchain_core.runnables.config import var_child_runnable_config
+from mutirao.db.jsonb import dumps
 from mutirao.jobs.records import NewEvent
 
 from mutirao_workers.journal import TOKENS
@@ -16,7 +18,8 @@ _MOST_BYTES = 8_192  # of one step's input or output that an event carries; the 
 class StepEvents:
     """Turns the parts of `astream(stream_mode=MODES, subgraphs=True, version="v2")` into events.
 
-    `output` is the newest value of the outermost graph: its output once the stream has ended.
+    `output` is the newest value of the outermost graph: its output once the stream has ended. `current` is the step
+    that began last, `failed` the innermost that failed first.
     """
 
     def __init__(self, emit: Callable[[NewEvent], None]) -> None:
@@ -25,6 +28,7 @@ class StepEvents:
         self.output: Any = None
         self.interrupted = False
         self.current: str | None = None
+        self.failed: str | None = None
 
     def take(self, part: Mapping[str, Any]) -> None:
         """One part of the stream."""
@@ -38,7 +42,12 @@ class StepEvents:
         elif kind == "messages":
             self._tokens(place, *data)
         else:
-            self._emit(NewEvent(type="custom", step=step_path(place), data=preview(data)))
+            shown = preview(data)
+            self._emit(
+                NewEvent(
+                    type="custom", step=step_path(place), data=shown if isinstance(shown, dict) else {"value": shown}
+                )
+            )
 
     def _task(self, place: tuple[str, ...], task: Mapping[str, Any]) -> None:
         step = step_path(place, task["name"])
@@ -54,6 +63,7 @@ class StepEvents:
         if began is not None:
             data["milliseconds"] = round((time.monotonic() - began) * 1000, 1)
         if task["error"]:
+            self.failed = self.failed or step
             self._emit(NewEvent(type="step.failed", step=step, data=data | {"error": str(task["error"])[:_MOST_BYTES]}))
         else:
             self._emit(NewEvent(type="step.finished", step=step, data=data))
@@ -70,9 +80,16 @@ def step_path(place: tuple[str, ...], name: str | None = None) -> str | None:
     return "/".join(names) or None
 
 
+def running_step() -> str | None:
+    """The step that the caller runs in; None outside of a graph."""
+    config = var_child_runnable_config.get() or {}
+    namespace = config.get("configurable", {}).get("checkpoint_ns") or ""
+    return step_path(tuple(namespace.split("|"))) if namespace else None
+
+
 def preview(value: Any) -> Any:
     """`value` as JSON, cut where it is large: `{"preview": text, "bytes": n}`."""
-    encoded = orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
+    encoded = dumps(value, _plain)
     if len(encoded) <= _MOST_BYTES:
         return orjson.loads(encoded)
     return {"preview": encoded[: _MOST_BYTES // 4].decode(errors="ignore"), "bytes": len(encoded)}
@@ -80,9 +97,7 @@ def preview(value: Any) -> Any:
 
 def as_json(value: Any) -> Any:
     """The whole of `value` as plain JSON."""
-    return orjson.loads(
-        orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
-    )
+    return orjson.loads(dumps(value, _plain))
 
 
 def _plain(value: Any) -> Any:

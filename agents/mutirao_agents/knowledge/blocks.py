@@ -81,7 +81,7 @@ _BULLET = re.compile(
 _DASH = re.compile(r"[–—][ \t\u00a0]+(?=\S)")
 _NUMBER = re.compile(r"(?:\d{1,3}[.)]|[a-zA-Z]\)|[ivxIVX]{2,5}[.)]|\((?:\d{1,2}|[a-z]|[ivx]{2,5})\))[ \t\u00a0]+(?=\S)")
 _QUOTE = re.compile(r"(?:>[ \t]?)+")
-_SECTION = re.compile(r"(\d{1,2}(?:\.\d{1,2}){1,4}\.?)[ \t]+(?=[^\W\d_])")
+_SECTION = re.compile(r"(\d{1,2}(?:\.\d{1,2}){1,4}\.?)[ \t]+(?=[^\W\d_a-zß-öø-ÿ])")
 
 _TERMINAL = re.compile(r"[.!?…:;。！？؟।][\"'”’»)\]*_]*$")
 _FULL_STOP = re.compile(r"[.!?…。！？؟।][\"'”’»)\]*_]*$")
@@ -90,10 +90,14 @@ _GOES_ON = re.compile(
     r"os?|as|uma?|uns|d[eoa]s?|n[oa]s?|em|ao?s?|à|às|por|pel[oa]s?|para|com|sem|e|ou|que|se|é|foi|são|como|entre|sobre))$",
     re.IGNORECASE,
 )
+# What a raised reference mark leaves on a line of its own: it belongs to the sentence before.
+_LEFT_OVER = re.compile(r"[.,;:!?%)\]]|[(\[]\d[\d\s,;–-]*[)\]]\W*$")
+_LABEL = re.compile(r"[^\W\d_a-zß-öø-ÿ][^.:;!?]{1,48}:")
 # A line that ends this much short of the others was ended on purpose.
 _SHORT = 0.75
 _MIN_WIDTH = 32
 _MAX_HEADING_CHARS = 100
+_MIN_CAPITALS = 4
 _LONG_LINE_CHARS = 160
 _MAX_RECORD_LINES = 50
 
@@ -205,7 +209,7 @@ def _run_blocks(text: str, run: Sequence[_Line]) -> Iterator[Block]:
     """The blocks of lines that no blank line parts."""
     widths = sorted(line.end - line.lead for line in run if line.mark in (_Mark.TEXT, _Mark.BULLET, _Mark.NUMBER))
     # One line much longer than the rest (a table's, say) does not tell how wide the text is set.
-    width = 0 if not widths else widths[-2] if len(widths) > 3 else widths[-1]
+    width = widths[len(widths) * 9 // 10] if widths else 0
     group: list[_Line] = []
     for line in run:
         if group and not _belongs(text, group, line, width):
@@ -230,31 +234,37 @@ def _belongs(text: str, group: Sequence[_Line], line: _Line, width: int) -> bool
 
 
 def _may_begin_item(text: str, group: Sequence[_Line], line: _Line) -> bool:
-    """A bullet always begins an item; a dash or number only where a sentence or another item may have ended."""
+    """A bullet always begins an item; a dash where a sentence may have ended, a number where a list goes on or begins."""
     mark = text[line.lead : line.start].strip()
-    if line.mark is _Mark.BULLET and mark not in ("–", "—"):
-        return True
     before = group[-1]
-    if group[0].mark is line.mark or mark in ("1.", "1)", "(1)", "a)", "(a)", "(i)"):
-        return True
-    return bool(_TERMINAL.search(text, max(before.start, before.end - 8), before.end))
+    listed = group[0].mark in (_Mark.BULLET, _Mark.NUMBER)
+    if line.mark is _Mark.NUMBER:
+        first = mark in ("1.", "1)", "(1)", "a)", "(a)", "i)", "i.", "(i)")
+        return listed or first or text[before.end - 1] in ":;"
+    if mark in ("–", "—"):
+        return listed or bool(_TERMINAL.search(text, max(before.start, before.end - 8), before.end))
+    return True
 
 
 def _ended_on_purpose(text: str, before: _Line, line: _Line, width: int) -> bool:
     """Whether `before` was ended by its writer and not by the right margin."""
-    if _SECTION.match(text, line.start, line.end):
-        return True
     tail = (max(before.start, before.end - 16), before.end)
-    length = before.end - before.lead
-    if _FULL_STOP.search(text, *tail):
-        return length > _LONG_LINE_CHARS
-    first = text[line.start]
-    if first.islower() or _GOES_ON.search(text, *tail):
+    if _FULL_STOP.search(text, *tail) and not _SECTION.match(text, line.start, line.end):
+        return before.end - before.lead > _LONG_LINE_CHARS
+    if text[line.start].islower() or _LEFT_OVER.match(text, line.start, line.end) or _GOES_ON.search(text, *tail):
         return False
+    return bool(_SECTION.match(text, line.start, line.end)) or _room_was_left(text, before, line, width)
+
+
+def _room_was_left(text: str, before: _Line, line: _Line, width: int) -> bool:
+    """Whether the first word of `line` would have fitted behind `before`, and more than just so."""
+    if _LABEL.fullmatch(text, line.start, line.end):
+        return True
+    length = before.end - before.lead
     word = re.compile(r"\S*").match(text, line.start, line.end)
     assert word is not None
     room = length + 1 + len(word.group())
-    if text[before.end - 1] == ":" and (first.isupper() or first.isdigit()):
+    if text[before.end - 1] == ":" and text[line.start].isalnum():
         return room <= width
     return width >= _MIN_WIDTH and room <= _SHORT * width
 
@@ -291,4 +301,5 @@ def _heading_level(text: str, line: _Line, next_line: _Line | None) -> int:
     if section:
         return section.group(1).strip(".").count(".") + 1
     letters = [c for c in said if c.isalpha()]
-    return 1 if len(letters) >= 4 and all(c.isupper() for c in letters) else 0
+    capitals = len(letters) >= _MIN_CAPITALS and all(c.isupper() for c in letters)
+    return 1 if capitals and said.count("(") == said.count(")") else 0

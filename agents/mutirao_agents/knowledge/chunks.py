@@ -48,15 +48,15 @@ def chunk_document(document: ParsedDocument, document_id: UUID, chars: int) -> l
         for first, last in _packed(section, chars):
             text = document.text[first.start : last.end]
             if any(c.isalnum() for c in text):
-                ordinal = len(chunks)
+                ordinal, heading = len(chunks), heading_text(last.heading)
                 chunks.append(
                     NewChunk(
-                        id=stable_id("chunk", document_id, ordinal, first.start, last.end),
+                        id=stable_id("chunk", document_id, ordinal, heading, text),
                         ordinal=ordinal,
                         page=first.page,
                         start=first.start,
                         end=last.end,
-                        heading=heading_text(last.heading),
+                        heading=heading,
                         text=text,
                     )
                 )
@@ -75,6 +75,8 @@ def _pieces(document: ParsedDocument, chars: int) -> Iterator[_Piece]:
         # A heading stays with the text below it; headings without text between them stay together.
         section = before is None or before.page != block.page
         section = section or (heads and before is not None and before.kind is not BlockKind.HEADING)
+        # PostgreSQL keeps no NUL in a text.
+        section = section or (before is not None and "\x00" in document.text[before.end : block.start])
         fresh = True
         for sentence in block_sentences(document.text, Block(block.kind, block.start, block.end)):
             for start, end in _cut(document.text, sentence.start, sentence.end, chars):

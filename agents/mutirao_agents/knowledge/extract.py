@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 PAGE_BREAK = "\f"
+_REMEDY = "; the file is damaged: open it in another program and save it again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ def main() -> None:
     except MemoryError:
         answer = {"error": f"reading it takes more than {limits.memory_bytes} bytes of memory", "code": "memory"}
     except Exception as error:  # noqa: BLE001 (parsers raise anything on a broken file)
-        answer = {"error": f"{type(error).__name__}: {error}"[:500], "code": "document_unreadable"}
+        answer = {"error": f"{type(error).__name__}: {error}"[:500] + _REMEDY, "code": "document_unreadable"}
     sys.stdout.buffer.write(json.dumps(answer).encode("ascii"))
 
 
@@ -226,7 +227,7 @@ def _html_pages(data: bytes, limits: Limits) -> Iterator[str]:
     source = _XML_DECLARATION.sub("", _html_text(data))
     if not source.strip():
         return
-    root = html.document_fromstring(source.encode("utf-8"), parser=html.HTMLParser(encoding="utf-8"))
+    root = html.document_fromstring(source.encode("utf-8"), parser=html.HTMLParser(encoding="utf-8", huge_tree=True))
     title = " ".join((root.findtext(".//title") or "").split())
     page = _HtmlPage()
     page.read(root)

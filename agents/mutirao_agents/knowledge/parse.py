@@ -27,8 +27,6 @@ _BINARY = {PDF: "pdf", DOCX: "docx", HTML: "html"}
 # Run by path, for `-m` would import this package and with it LangGraph: 2 s and 100 MB a document. `-I` keeps the
 # script's folder and the environment off the child's import path.
 _CHILD = [sys.executable, "-I", str(Path(__file__).with_name("extract.py"))]
-_MAX_SIBLINGS = 2
-_children = asyncio.Semaphore(_MAX_SIBLINGS)
 
 _FURNITURE_LINES = 4
 _FURNITURE_PAGES = 3
@@ -106,6 +104,8 @@ def _placed(text: str, page_starts: Sequence[int], media_type: str) -> Iterator[
     furniture = _furniture(text, page_starts)
     path: list[tuple[int, str]] = []
     for page, (start, end) in enumerate(_page_spans(text, page_starts), start=1):
+        # A title without a number is a guess on a page of print: it holds for its page only.
+        path = [(level, title) for level, title in path if title[:1].isdigit()]
         for first, last in _without(furniture.get(page, []), start, end):
             for block in scan(text, first, last, layout):
                 if block.kind is BlockKind.HEADING:
@@ -177,23 +177,22 @@ async def _extract(name: str, data: bytes, kind: str, settings: KnowledgeSetting
 
 
 async def _child_output(name: str, data: bytes, limits: Limits, seconds: float) -> bytes:
-    async with _children:
-        process = await asyncio.create_subprocess_exec(
-            *_CHILD, limits.dump(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL, start_new_session=True, env={},
-        )  # fmt: skip
-        try:
-            async with asyncio.timeout(seconds):
-                output, _ = await process.communicate(data)
-        except TimeoutError:
-            raise DocumentUnreadable(
-                f"reading {name!r} took longer than {seconds:g} s; MUTIRAO_PARSE_SECONDS raises the limit", name=name
-            ) from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        return output
+    process = await asyncio.create_subprocess_exec(
+        *_CHILD, limits.dump(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL, start_new_session=True, env={},
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(seconds):
+            output, _ = await process.communicate(data)
+    except TimeoutError:
+        raise DocumentUnreadable(
+            f"reading {name!r} took longer than {seconds:g} s; MUTIRAO_PARSE_SECONDS raises the limit", name=name
+        ) from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return output
 
 
 def _refusal(name: str, answer: dict[str, Any], settings: KnowledgeSettings) -> Exception:

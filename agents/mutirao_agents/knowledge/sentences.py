@@ -60,7 +60,7 @@ _NEXT_WORD = re.compile(r"[^\W\d_]+(?=[^\w.]|$)")
 def sentences(text: str, start: int = 0, end: int | None = None, layout: Layout = Layout.PROSE) -> Iterator[Sentence]:
     """The sentences of `text[start:end]` in order.
 
-    They do not overlap, are not empty, and have no white space at their ends. None crosses a block: a heading, a list
+    They do not overlap, each has a letter or digit, and none has white space at its ends. None crosses a block: a heading, a list
     item or a table row never joins the text beside it. A paragraph wrapped over lines is not parted at line ends.
     """
     for block in scan(text, start, end, layout):
@@ -77,18 +77,21 @@ def sentence_spans(
 def block_sentences(text: str, block: Block) -> Iterator[Sentence]:
     """The sentences of one block; a heading, row or line of code is one."""
     if block.kind not in (BlockKind.PARAGRAPH, BlockKind.ITEM):
-        yield Sentence(block.start, block.end, block.kind)
+        yield from _said(text, block.start, block.end, block.kind)
         return
     place = block.start
     for found in _END.finditer(text, block.start, block.end):
         if found.end() > place and _ends(text, found, place, block.end):
-            first, last = stripped(text, place, found.end())
-            if first < last:
-                yield Sentence(first, last, block.kind)
+            yield from _said(text, place, found.end(), block.kind)
             place = found.end()
-    first, last = stripped(text, place, block.end)
-    if first < last:
-        yield Sentence(first, last, block.kind)
+    yield from _said(text, place, block.end, block.kind)
+
+
+def _said(text: str, start: int, end: int, kind: BlockKind) -> Iterator[Sentence]:
+    """The stretch as a sentence, if it has a letter or digit."""
+    first, last = stripped(text, start, end)
+    if any(text[place].isalnum() for place in range(first, last)):
+        yield Sentence(first, last, kind)
 
 
 def _ends(text: str, found: re.Match[str], start: int, limit: int) -> bool:

@@ -1,6 +1,7 @@
 """What the knowledge base of a worker process is made of, opened once."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from mutirao.artifacts import BlobStore
@@ -8,9 +9,12 @@ from mutirao.db import Database
 from mutirao.knowledge import KnowledgeStore
 from mutirao.settings import Settings
 
+from mutirao_agents.knowledge.chroma import Chroma
 from mutirao_agents.knowledge.embeddings import Embeddings, embeddings
-from mutirao_agents.knowledge.index import ChromaIndex
-from mutirao_agents.knowledge.retrieve import KnowledgeBase
+from mutirao_agents.knowledge.index import VectorIndex
+from mutirao_agents.knowledge.retrieve import KnowledgeBase, Texts
+
+_READERS = 2
 
 
 @dataclass(frozen=True)
@@ -20,13 +24,31 @@ class KnowledgeServices:
     settings: Settings
     store: KnowledgeStore
     embeddings: Embeddings
-    index: ChromaIndex
+    chroma: Chroma
+    index: VectorIndex
+    texts: Texts = field(default_factory=Texts)
+    readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS))
 
     @classmethod
     def open(cls, settings: Settings, db: Database, blobs: BlobStore) -> "KnowledgeServices":
-        model = embeddings(settings.model.embeddings)
-        return cls(settings, KnowledgeStore(db, blobs), model, ChromaIndex(settings.stack.chroma_url, model.name))
+        """Wire the services by the settings. Raises SettingsInvalid (an unusable `MUTIRAO_EMBEDDINGS`)."""
+        store, chroma, model = KnowledgeStore(db, blobs), Chroma(settings.stack.chroma_url), embeddings(settings.model)
+        return cls(settings, store, model, chroma, VectorIndex(chroma, model, store))
 
     def of_project(self, project_id: UUID) -> KnowledgeBase:
         """The knowledge of one project."""
-        return KnowledgeBase(project_id, self.store, self.embeddings, self.index, self.settings.knowledge)
+        return KnowledgeBase(
+            project_id=project_id,
+            store=self.store,
+            embeddings=self.embeddings,
+            index=self.index,
+            settings=self.settings.knowledge,
+            texts=self.texts,
+            readers=self.readers,
+        )
+
+    async def close(self) -> None:
+        """Stop repairs, close connections and threads. The database is its owner's to close."""
+        await self.index.close()
+        await self.chroma.close()
+        self.embeddings.close()

@@ -1,24 +1,30 @@
-"""The built-in workflows of the knowledge base: ingest, search, forget. Coroutines only: they share a worker's loop."""
+"""The built-in workflows of the knowledge base: ingest, search, forget, reindex. Coroutines only: they share a loop."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
 from langgraph.graph import END, START, StateGraph
-from mutirao.errors import MutiraoError, StepFailed
+from langgraph.types import RetryPolicy
+from mutirao.errors import LeaseLost, StepFailed, Unavailable
 from mutirao.jobs.records import Problem
 from mutirao.jobs.states import DocumentState
+from mutirao.knowledge.records import Document, NewChunk
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from mutirao_agents.context import JobContext, job_context
+from mutirao_agents.context import job_context
 from mutirao_agents.knowledge.chunks import chunk_document
-from mutirao_agents.knowledge.parse import parse
+from mutirao_agents.knowledge.parse import parse, parsed
 from mutirao_agents.knowledge.retrieve import KnowledgeBase
 from mutirao_agents.workflows import workflow
 
-_EMBED_BATCH = 16
+_AGAIN = RetryPolicy(initial_interval=0.5, backoff_factor=3, max_attempts=3, retry_on=Unavailable)
+Graph = StateGraph[Any, Any, Any, Any]
+Step = Callable[[KnowledgeBase, Document], Awaitable[dict[str, Any]]]
 
 
 class IngestInput(BaseModel):
@@ -29,22 +35,20 @@ class IngestInput(BaseModel):
     document_id: UUID
 
 
-class IngestState(TypedDict, total=False):
-    """Counts only; texts and vectors stay out of checkpoints."""
+class IngestOutput(TypedDict, total=False):
+    """What became of the document; also the state between steps: texts and vectors stay out of checkpoints."""
 
     document_id: str
-    chunks: int
     pages: int
+    chunks: int
     state: str
 
 
-class IngestOutput(TypedDict):
-    """What became of the document."""
+class IngestNode(Protocol):
+    """A node of the ingest graph."""
 
-    document_id: str
-    chunks: int
-    pages: int
-    state: str
+    def __call__(self, state: IngestOutput) -> Awaitable[dict[str, Any]]:
+        """What it changes in the state."""
 
 
 class SearchInput(BaseModel):
@@ -57,19 +61,18 @@ class SearchInput(BaseModel):
     limit: int = Field(8, ge=1, le=50)
 
 
-class SearchState(TypedDict, total=False):
+class SearchOutput(TypedDict):
+    """`mutirao_agents.context.Passage` as JSON, best first."""
+
+    hits: list[dict[str, Any]]
+
+
+class SearchState(SearchOutput, total=False):
     """The query and what it found."""
 
     collections: list[str]
     query: str
     limit: int
-    hits: list[dict[str, Any]]
-
-
-class SearchOutput(TypedDict):
-    """Passages as JSON, best first."""
-
-    hits: list[dict[str, Any]]
 
 
 class ForgetInput(BaseModel):
@@ -81,92 +84,141 @@ class ForgetInput(BaseModel):
     document_id: UUID
 
 
-class ForgetState(TypedDict, total=False):
-    """Ids."""
+class ForgetOutput(TypedDict, total=False):
+    """Whether the vectors are gone; they stay while the document exists."""
 
     collection_id: str
     document_id: str
+    forgotten: bool
 
 
-def knowledge_base(job: JobContext) -> KnowledgeBase:
-    """The project's knowledge with all its verbs."""
-    if not isinstance(job.knowledge, KnowledgeBase):
-        raise StepFailed("this step needs the platform's knowledge base; run it as a job")
-    return job.knowledge
+class ReindexInput(BaseModel):
+    """The name of a collection."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    collection: str
 
 
-async def read(state: IngestInput) -> dict[str, Any]:
-    """Parse the document and keep its text and chunks. A document that cannot be read is marked with the reason."""
+class ReindexOutput(TypedDict, total=False):
+    """How many vectors were made."""
+
+    collection: str
+    chunks: int
+
+
+def knowledge_base() -> KnowledgeBase:
+    """The running job's knowledge with all its verbs."""
+    base = job_context().knowledge
+    if not isinstance(base, KnowledgeBase):
+        raise StepFailed("this step needs the platform's knowledge base; run it as a job of a worker")
+    return base
+
+
+async def parse_step(base: KnowledgeBase, document: Document) -> dict[str, Any]:
+    """Take the text out and keep it. What cannot be read fails the document."""
+    data = await base.store.blobs.read(document.sha256)
+    async with base.readers:
+        found = await parse(document.name, data, document.media_type, base.settings)
+    await base.store.set_text(
+        base.project_id,
+        document.id,
+        found.text,
+        page_starts=found.page_starts,
+        language=found.language,
+        media_type=found.media_type,
+    )
+    return {"document_id": str(document.id), "pages": len(found.page_starts)}
+
+
+async def chunk_step(base: KnowledgeBase, document: Document) -> dict[str, Any]:
+    """Cut the text into chunks and keep them; the same document always gives the same rows."""
+    text = await base.text(document.id)
+    chunks = await chunked(text, document, base.settings.chunk_chars)
+    await base.store.replace_chunks(base.project_id, document.id, chunks)
+    return {"chunks": len(chunks)}
+
+
+async def chunked(text: str, document: Document, chars: int) -> list[NewChunk]:
+    """The chunks of a parsed document, made in a thread."""
+    found = await asyncio.to_thread(parsed, text, document.page_starts, document.media_type)
+    return await asyncio.to_thread(chunk_document, found, document.id, chars)
+
+
+async def embed_step(base: KnowledgeBase, document: Document) -> dict[str, Any]:
+    """Make vectors of the chunks and put them into Chroma; those that are there already are not made again."""
     job = job_context()
-    base = knowledge_base(job)
-    document = await base.store.document(base.project_id, state.document_id)
-    try:
-        data = await job.files.read_blob(document.sha256)
-        parsed = await parse(document.name, data, document.media_type, base.settings)
-        chunks = chunk_document(parsed, document.id, base.settings.chunk_chars)
-        await base.store.set_text(
-            base.project_id,
-            document.id,
-            parsed.text,
-            page_starts=parsed.page_starts,
-            language=parsed.language,
-            media_type=parsed.media_type,
-        )
-        await base.store.replace_chunks(base.project_id, document.id, chunks)
-    except MutiraoError as error:
-        problem = Problem(code=error.code, message=error.message, step="read", kind=type(error).__name__)
-        await base.store.set_failed(base.project_id, document.id, problem)
-        raise
-    return {"document_id": str(document.id), "chunks": len(chunks), "pages": len(parsed.page_starts)}
-
-
-async def embed(state: IngestState) -> dict[str, Any]:
-    """Put the vectors of all chunks into Chroma; the same chunks again give the same rows."""
-    job = job_context()
-    base = knowledge_base(job)
-    document = await base.store.document(base.project_id, UUID(state["document_id"]))
-    names = await base.store.document_chunks(document.id)
-    for start in range(0, len(names), _EMBED_BATCH):
-        part = names[start : start + _EMBED_BATCH]
-        await base.embed(document.collection_id, await base.store.chunk_texts(part))
-        job.progress(start + len(part), len(names), "chunks embedded")
+    chunks = await base.store.document_chunks(document.id)
+    await base.index.add(
+        document.collection_id, document.id, chunks, lambda done, total: job.progress(done, total, "chunks embedded")
+    )
     return {}
 
 
-async def publish(state: IngestState) -> dict[str, Any]:
-    """Let the document be found; what it takes the place of is forgotten."""
-    base = knowledge_base(job_context())
-    document = await base.store.document(base.project_id, UUID(state["document_id"]))
-    outdated = await base.store.set_ready(base.project_id, document.id)
-    for name in outdated:
-        await base.index.forget(document.collection_id, name)
-    stands = DocumentState.SUPERSEDED if document.id in outdated else DocumentState.READY
-    return {"state": stands.value}
+async def index_step(base: KnowledgeBase, document: Document) -> dict[str, Any]:
+    """Make sure that every chunk has its vector before the document can be found."""
+    chunks = await base.store.document_chunks(document.id)
+    lacking = await base.index.lacking(document.collection_id, document.id, chunks)
+    if lacking:
+        await base.index.add(document.collection_id, document.id, chunks, lambda done, total: None)
+    return {}
+
+
+async def ready_step(base: KnowledgeBase, document: Document) -> dict[str, Any]:
+    """Let the document be found; what it takes the place of is taken out of Chroma."""
+    superseded = await base.store.set_ready(base.project_id, document.id)
+    for older in superseded:
+        await base.index.forget(document.collection_id, older)
+    state = DocumentState.SUPERSEDED if document.id in superseded else DocumentState.READY
+    return {"state": state.value}
+
+
+def _step(name: str, work: Step) -> IngestNode:
+    """A step on the document: what it raises is kept with the document as well."""
+
+    async def run(state: IngestOutput) -> dict[str, Any]:
+        base = knowledge_base()
+        document = await base.store.document(base.project_id, UUID(str(state["document_id"])))
+        if document.state is DocumentState.SUPERSEDED:
+            return {"document_id": str(document.id), "state": document.state.value}
+        try:
+            return await work(base, document)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            code, message = getattr(error, "code", StepFailed.code), str(error) or type(error).__name__
+            problem = Problem(code=code, message=message, step=name, kind=type(error).__name__)
+            await base.store.set_failed(base.project_id, document.id, problem)
+            raise
+
+    return run
 
 
 @workflow(name="knowledge.ingest", description="Makes an uploaded document searchable.")
-def ingest() -> StateGraph[Any, Any, Any, Any]:
-    """read → embed → publish."""
-    graph = StateGraph(IngestState, input_schema=IngestInput, output_schema=IngestOutput)
-    graph.add_node("read", read)
-    graph.add_node("embed", embed)
-    graph.add_node("publish", publish)
-    graph.add_edge(START, "read")
-    graph.add_edge("read", "embed")
-    graph.add_edge("embed", "publish")
-    graph.add_edge("publish", END)
+def ingest() -> Graph:
+    """parse → chunk → embed → index → ready."""
+    graph: Graph = StateGraph(IngestOutput, input_schema=IngestInput, output_schema=IngestOutput)
+    steps: dict[str, Step] = {
+        "parse": parse_step, "chunk": chunk_step, "embed": embed_step, "index": index_step, "ready": ready_step,
+    }  # fmt: skip
+    before = START
+    for name, work in steps.items():
+        graph.add_node(name, _step(name, work), retry_policy=_AGAIN)
+        graph.add_edge(before, name)
+        before = name
+    graph.add_edge(before, END)
     return graph
 
 
 @workflow(name="knowledge.search", description="Finds passages by keyword and dense retrieval, fused.")
-def search() -> StateGraph[Any, Any, Any, Any]:
+def search() -> Graph:
     """One step."""
 
     async def find(state: SearchInput) -> dict[str, Any]:
         found = await job_context().knowledge.search(state.collections, state.query, state.limit)
         return {"hits": [orjson.loads(orjson.dumps(asdict(passage))) for passage in found]}
 
-    graph = StateGraph(SearchState, input_schema=SearchInput, output_schema=SearchOutput)
+    graph: Graph = StateGraph(SearchState, input_schema=SearchInput, output_schema=SearchOutput)
     graph.add_node("find", find)
     graph.add_edge(START, "find")
     graph.add_edge("find", END)
@@ -174,15 +226,33 @@ def search() -> StateGraph[Any, Any, Any, Any]:
 
 
 @workflow(name="knowledge.forget", description="Removes a deleted document's vectors.")
-def forget() -> StateGraph[Any, Any, Any, Any]:
+def forget() -> Graph:
     """One step."""
 
     async def remove(state: ForgetInput) -> dict[str, Any]:
-        await knowledge_base(job_context()).index.forget(state.collection_id, state.document_id)
-        return {"document_id": str(state.document_id)}
+        base = knowledge_base()
+        # Only what no longer exists may go: the collection may be another project's.
+        alive = bool(await base.store.document_chunks(state.document_id))
+        if not alive:
+            await base.index.forget(state.collection_id, state.document_id)
+        return {"document_id": str(state.document_id), "forgotten": not alive}
 
-    graph = StateGraph(ForgetState, input_schema=ForgetInput, output_schema=ForgetState)
-    graph.add_node("remove", remove)
+    graph: Graph = StateGraph(ForgetOutput, input_schema=ForgetInput, output_schema=ForgetOutput)
+    graph.add_node("remove", remove, retry_policy=_AGAIN)
     graph.add_edge(START, "remove")
     graph.add_edge("remove", END)
+    return graph
+
+
+@workflow(name="knowledge.reindex", description="Makes all vectors of a collection anew.")
+def reindex() -> Graph:
+    """One step."""
+
+    async def rebuild(state: ReindexInput) -> dict[str, Any]:
+        return {"chunks": await knowledge_base().reindex(state.collection)}
+
+    graph: Graph = StateGraph(ReindexOutput, input_schema=ReindexInput, output_schema=ReindexOutput)
+    graph.add_node("rebuild", rebuild, retry_policy=_AGAIN)
+    graph.add_edge(START, "rebuild")
+    graph.add_edge("rebuild", END)
     return graph

@@ -1,8 +1,5 @@
-"""The `modernize` workflow: Python 2 sources in, Python 3 sources, diff and report out. Nothing is executed yet.
+"""Legacy-code modernization: the `modernize` workflow and what it is made of."""
 
-Start reading at `workflow.py` (the graph); `rules/` runs in a child process.
-"""
+from mutirao_agents.modernize.workflow import modernize
 
-from mutirao_agents.modernize.workflow import ModernizeInput, modernize
-
-__all__ = ["ModernizeInput", "modernize"]
+__all__ = ["modernize"]

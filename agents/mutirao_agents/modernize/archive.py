@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mutirao.errors import ArchiveInvalid, TooLarge
 from mutirao.settings import ModernizeSettings
@@ -65,14 +66,21 @@ class Archive:
 
     def siblings(self, path: str) -> list[str]:
         """What `import name` in the file at `path` finds beside it, when it is in a package; else nothing."""
-        folder = path.rpartition("/")[0]
-        prefix = folder + "/" if folder else ""
-        if f"{prefix}__init__.py" not in self._infos:
-            return []
-        inside = [p.removeprefix(prefix) for p in self._infos if p.startswith(prefix)]
-        modules = {p.removesuffix(".py") for p in inside if "/" not in p and p.endswith(".py")}
-        packages = {p.removesuffix("/__init__.py") for p in inside if p.endswith("/__init__.py") and p.count("/") == 1}
-        return sorted((modules | packages) - {"__init__"})
+        beside = self._modules.get(path.rpartition("/")[0], set())
+        return sorted(beside - {"__init__"}) if "__init__" in beside else []
+
+    @cached_property
+    def _modules(self) -> dict[str, set[str]]:
+        """Names of the modules and packages in each folder."""
+        found: dict[str, set[str]] = {}
+        for path in self._infos:
+            folder, _, name = path.rpartition("/")
+            if name.endswith(".py"):
+                found.setdefault(folder, set()).add(name.removesuffix(".py"))
+            if name == "__init__.py" and folder:
+                above, _, package = folder.rpartition("/")
+                found.setdefault(above, set()).add(package)
+        return found
 
 
 def open_archive(name: str, data: bytes, limits: ModernizeSettings) -> Archive:
@@ -199,7 +207,7 @@ def _refuse_collisions(infos: list[zipfile.ZipInfo], paths: list[str]) -> None:
         folder = path.rpartition("/")[0]
         while folder:
             if unicodedata.normalize("NFC", folder).casefold() in files:
-                raise _collision(path, folder)
+                raise ArchiveInvalid(f"entry {path!r} is inside {folder!r}, which is a file; rename one", entry=path)
             folder = folder.rpartition("/")[0]
 
 

@@ -16,7 +16,7 @@ from mutirao_agents.text.tokens import bare, tokens
 
 WHOLE_QUOTE = -1
 # A second, independent net under `readings`.
-FATAL = frozenset({Reason.NUMBER, Reason.UNIT, Reason.NAME, Reason.NEGATION, Reason.WORDS})
+FATAL = frozenset({Reason.NUMBER, Reason.UNIT, Reason.NAME, Reason.NEGATION})
 
 
 @dataclass(frozen=True)

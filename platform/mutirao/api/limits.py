@@ -77,14 +77,17 @@ class BodyLimit:
 
         async def answer(message: Message) -> None:
             nonlocal started
-            started = True
-            await send(message)
+            # What reads the body may answer to the error above in its own words: ours is sent instead.
+            if started or received <= limit:
+                started = True
+                await send(message)
 
         try:
             await self.app(scope, counted, answer)
         except TooLarge:
             if started:
                 raise
+        if received > limit and not started:
             await self._refuse(scope, receive, send, limit)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:

@@ -9,9 +9,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from mutirao.db.engine import connection_lost
 from mutirao.errors import InvalidInput, MutiraoError
 from mutirao.logs import logger
 
@@ -70,8 +71,26 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def _only_problems(document: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI declares errors a second time, in the media type of the route's success; no route answers so."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for response in operation["responses"].values():
+                content = response.get("content", {})
+                if MEDIA_TYPE in content:
+                    response["content"] = {MEDIA_TYPE: content[MEDIA_TYPE]}
+    return document
+
+
 def install(app: FastAPI) -> None:
-    """Answer every error as a problem."""
+    """Answer every error as a problem, and say so in the OpenAPI document."""
+
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        return _only_problems(generate())
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
     @app.exception_handler(MutiraoError)
     async def _ours(request: Request, error: MutiraoError) -> JSONResponse:
@@ -92,13 +111,14 @@ def install(app: FastAPI) -> None:
         detail = f"{request.method} {request.url.path}: {error.detail}"
         return problem(request, error.status_code, code, detail, headers=error.headers)
 
-    @app.exception_handler(DBAPIError)
-    async def _database(request: Request, error: DBAPIError) -> JSONResponse:
-        if isinstance(error.orig, psycopg.DataError) and "NUL" in str(error.orig):
+    @app.exception_handler(SQLAlchemyError)
+    async def _database(request: Request, error: SQLAlchemyError) -> JSONResponse:
+        reason = getattr(error, "orig", error)
+        if isinstance(reason, psycopg.DataError) and "NUL" in str(reason):
             # The driver refuses it before PostgreSQL does.
             return problem(request, InvalidInput.status, InvalidInput.code, "text may not contain NUL characters")
-        _log.error("api.database_error", error=str(error.orig), path=request.url.path)
-        if not error.connection_invalidated and not _connection_lost(error):
+        _log.error("api.database_error", error=str(reason), path=request.url.path)
+        if not connection_lost(error):
             return problem(request, 500, "internal_error", "the database refused a statement; the log has the details")
         return problem(request, 503, "unavailable", "the database does not answer; nothing was accepted, try again")
 
@@ -106,11 +126,6 @@ def install(app: FastAPI) -> None:
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:
         _log.error("api.unexpected_error", path=request.url.path, exc_info=error)
         return problem(request, 500, "internal_error", "an unexpected error; the log has it under this request id")
-
-
-def _connection_lost(error: DBAPIError) -> bool:
-    state = getattr(error.orig, "sqlstate", None)
-    return state is None or state.startswith(("08", "57P"))
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mutirao.jobs.records import Event
 
 _TAIL_CHARS = 400
+_MOST = 10**15
 
 
 class StepState(StrEnum):
@@ -168,4 +169,9 @@ class JobView:
 
 def _number(value: Any) -> int:
     """What user code writes into events is not always what it should be."""
-    return int(value) if isinstance(value, int | float) and value == value else 0
+    return int(value) if is_count(value) else 0
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value of an event is a number that can have been counted or measured."""
+    return isinstance(value, int | float) and 0 <= value < _MOST

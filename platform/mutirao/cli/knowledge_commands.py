@@ -119,7 +119,7 @@ def wait_for_documents(client: "Client", added: "Sequence[AddedDocument]") -> "l
             client.wait(document.job_id)
             document = client.document(document.id)
         documents.append(document)
-        pages = f", {document.pages} pages" if document.pages > 1 else ""
+        pages = f", {len(document.page_starts)} pages" if len(document.page_starts) > 1 else ""
         output.say(f"{number}/{len(added)}  {document.name}: {document.state}, {document.chars:,} characters{pages}")
     return documents
 

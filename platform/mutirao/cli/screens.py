@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 import typer
 
 from mutirao.cli import output
-from mutirao.cli.job_view import JobView, StepState, StepView
+from mutirao.cli.job_view import JobView, StepState, StepView, is_count
 
 if TYPE_CHECKING:
     from mutirao.jobs.records import Event
@@ -90,6 +90,8 @@ class LineScreen:
             case "artifact":
                 name = str(event.data.get("name"))
                 return f"artifact {name} ({output.size(self.view.artifacts[name])})"
+            case "warning":
+                return f"warning: {event.data.get('code', '')}: {event.data.get('message', '')}"
             case "job.started":
                 again = f", attempt {event.attempt}" if event.attempt > 1 else ""
                 return f"started by worker {event.data.get('worker', '?')}{again}"
@@ -99,9 +101,9 @@ class LineScreen:
         return f"{event.type} {data}".rstrip()
 
     def _finished(self, event: "Event") -> str:
-        took = event.data.get("milliseconds")
+        took: Any = event.data.get("milliseconds")
         step = self.view.steps[event.step or "?"]
-        seconds = took / 1000 if isinstance(took, int | float) else self.view.seconds_of(step)
+        seconds = took / 1000 if is_count(took) else self.view.seconds_of(step)
         return f"{event.step} done: {step_text(step, seconds)}"
 
     def _progress(self, event: "Event") -> str:

@@ -40,10 +40,10 @@ class Connection:
     """Sends requests with the key. `timeout_seconds` is the longest silence of the API that is borne."""
 
     def __init__(self, url: str, key: str, *, timeout_seconds: float = 30.0) -> None:
-        self.url = url.rstrip("/")
+        self.url = _checked_url(url).rstrip("/")
         self.timeout_seconds = timeout_seconds
         self._http = httpx.Client(
-            base_url=_checked_url(self.url),
+            base_url=self.url,
             headers={"Authorization": f"Bearer {_checked_key(key)}", "User-Agent": f"mutirao/{__version__}"},
             timeout=_limits(timeout_seconds),
             trust_env=not is_loopback(self.url),  # no proxy stands between this machine and itself

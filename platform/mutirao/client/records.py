@@ -87,7 +87,7 @@ class Document(Record):
     sha256: str = Field(description="Of the file as it was sent.")
     state: DocumentState
     language: str | None = None
-    pages: int = Field(0, description="Pages of its text; 0 before it is parsed.")
+    page_starts: list[int] = Field(default=[], description="Offset of each page's text; empty before it is parsed.")
     chars: int = Field(0, description="Characters of its text.")
     text_sha256: str | None = None
     error: Problem | None = None

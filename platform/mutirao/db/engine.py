@@ -5,13 +5,29 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import orjson
+import psycopg
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from mutirao.db.jsonb import dumps
 from mutirao.errors import Unavailable
+
+# Connection failures, shutdown and start of the server, too many connections, transactions that met each other.
+_LATER = ("08", "57P", "53300", "40")
+
+
+def connection_lost(error: BaseException) -> bool:
+    """Whether the database did not answer, so that the same call may work later; else it refused the call as such."""
+    if isinstance(error, (OSError, TimeoutError, PoolTimeout)):
+        return True
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or (error.orig is not None and connection_lost(error.orig))
+    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+        return error.sqlstate is None or error.sqlstate.startswith(_LATER)
+    return False
 
 
 def psycopg_url(url: str) -> str:

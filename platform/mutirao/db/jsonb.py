@@ -28,7 +28,7 @@ def dumps(value: Any, default: Callable[[Any], Any] = repr) -> bytes:
     try:
         encoded = orjson.dumps(value, default=default, option=_OPTIONS)
     except TypeError:
-        encoded = orjson.dumps(_plain(value, default, 0), option=_OPTIONS)
+        encoded = orjson.dumps(_plain(value, default, ()), option=_OPTIONS)
     return _NUL.sub(rb"\1\\ufffd", encoded) if rb"\u0000" in encoded else encoded
 
 
@@ -72,8 +72,9 @@ def _unkeepable_text(text: str, path: str) -> str | None:
     return f"{path}: text with half a surrogate pair" if _HALF.search(text) else None
 
 
-def _plain(value: Any, default: Callable[[Any], Any], depth: int) -> Any:
-    if depth > DEEPEST:
+def _plain(value: Any, default: Callable[[Any], Any], around: tuple[int, ...]) -> Any:
+    """`around`: ids of what the value is in."""
+    if len(around) > DEEPEST or id(value) in around:
         return "…"
     if value is None or isinstance(value, (bool, float)):
         return value
@@ -81,11 +82,12 @@ def _plain(value: Any, default: Callable[[Any], Any], depth: int) -> Any:
         return str(value).encode(errors="replace").decode()
     if isinstance(value, int):
         return int(value) if _LOWEST <= value <= _HIGHEST else _digits(value)
+    around = (*around, id(value))
     if isinstance(value, dict):
-        return {_key(key): _plain(part, default, depth + 1) for key, part in value.items()}
+        return {_key(key): _plain(part, default, around) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(part, default, depth + 1) for part in value]
-    return _plain(_defaulted(value, default), default, depth + 1)
+        return [_plain(part, default, around) for part in value]
+    return _plain(_defaulted(value, default), default, around)
 
 
 def _key(key: Any) -> str:

@@ -12,7 +12,7 @@ __all__ = ["DEMO_COLLECTION", "DEMO_TOPIC", "sample_documents"]
 DEMO_COLLECTION = "baixa-do-umbu"
 DEMO_TOPIC = "How Baixa do Umbu stores rainwater and composts its food scraps by collective work"
 
-SUFFIXES = frozenset({".md", ".txt", ".html"})
+SUFFIXES = frozenset({".md", ".txt"})
 
 
 def sample_documents() -> list[Path]:

@@ -1,6 +1,17 @@
 """What a converter process answers, as plain JSON: these records are also what the job keeps in its state."""
 
+from enum import StrEnum
 from typing import NotRequired, TypedDict
+
+
+class Grammar(StrEnum):
+    """Which Python's grammar a file follows. It says nothing about the library or the meaning the file relies on."""
+
+    PYTHON2 = "python2"  # parses as Python 2; Python 3 does not compile it
+    PYTHON3 = "python3"  # Python 3 compiles it, and it uses syntax that Python 2 has not
+    EITHER = "either"  # Python 3 compiles it, and nothing in its syntax is new in Python 3
+    BROKEN = "broken"  # neither reads it
+    UNKNOWN = "unknown"  # it could not be read within the limits of a converter process
 
 
 class ImportRecord(TypedDict):
@@ -56,13 +67,14 @@ class CompiledRecord(TypedDict):
 
 
 class Converted(TypedDict):
-    """Answer to `convert`; the frame's body is the new content, equal to the old when nothing changed.
+    """Answer to `convert`; the frame's body is the new content, equal to the old when it is not `changed`.
 
-    `reason` is empty when the rules were applied, else it says why the file was kept as it is.
+    `fixers` counts the places that each fixer changed. `reason` is empty when the rules were applied, else it says why the file was kept as it is.
     """
 
     grammar: str
     reason: str
+    changed: bool
     fixers: dict[str, int]
     notes: list[str]
     compiled: CompiledRecord

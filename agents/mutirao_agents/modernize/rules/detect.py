@@ -119,7 +119,7 @@ def _is_text(node: Any) -> bool:
 
 def _exec(node: Any) -> Found:
     yield _at(node, Construct.EXEC, "exec")
-    if _inside(node, SYMBOLS.funcdef):
+    if "in" not in [getattr(child, "value", "") for child in node.children] and _inside(node, SYMBOLS.funcdef):
         yield _at(node, Construct.EXEC_SCOPE)
 
 
@@ -223,7 +223,7 @@ def _call_of_name(name: Any, trailer: Any) -> Found:
         return
     arguments = _arguments(trailer)
     if name.value == "sorted" and _compares(arguments, 1):
-        yield _at(name, Construct.SORT_CMP)
+        yield _at(name, Construct.SORT_CMP, "sorted")
     elif name.value == "round":
         yield _at(name, Construct.ROUND)
     elif name.value == "__import__":
@@ -247,7 +247,7 @@ def _method(name: Any, call: Any) -> Found:
     elif called and name.value in ("encode", "decode"):
         yield _at(name, Construct.ENCODING)
     elif called and name.value == "sort" and _compares(_arguments(call), 0):
-        yield _at(name, Construct.SORT_CMP)
+        yield _at(name, Construct.SORT_CMP, "sorted")
 
 
 def _compares(arguments: list[str], position: int) -> bool:

@@ -8,14 +8,8 @@ from typing import Any
 
 from fissix.refactor import RefactoringTool
 
-# Every fixer of fissix that 2to3 applies without being asked.
-STANDARD_FIXERS = (
-    "apply", "asserts", "basestring", "dict", "except", "exec", "execfile", "exitfunc", "filter", "funcattrs",
-    "future", "getcwdu", "has_key", "import", "imports", "imports2", "input", "intern", "isinstance", "itertools",
-    "itertools_imports", "long", "map", "metaclass", "methodattrs", "ne", "next", "nonzero", "numliterals", "operator",
-    "paren", "print", "raise", "raw_input", "reduce", "reload", "renames", "repr", "sorted", "standarderror",
-    "sys_exc", "throw", "tuple_params", "types", "unicode", "urllib", "xrange", "xreadlines", "zip",
-)  # fmt: skip
+from .names import STANDARD_FIXERS
+
 _QUOTED_CODE = re.compile(r"could not convert: .*", re.DOTALL)
 MAX_NOTES = 50
 MAX_NOTE_CHARS = 200
@@ -67,14 +61,11 @@ class Fixers:
 
     def _watched(self, name: str, transform: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         def watched(node: Any, results: Any) -> Any:
-            # A fixer replaces the node, or changes it (or its surroundings) in place; both mark the root.
-            line = node.get_lineno()
-            root = _root(node)
-            before, root.was_changed = root.was_changed, False
+            # A fixer gives a new node, puts one in the place of this, or changes this; some touch it without effect.
+            line, before, parent = node.get_lineno(), str(node), node.parent
             new = transform(node, results)
-            changed = root.was_changed or (new is not None and str(new) != str(node))
-            root.was_changed = before or root.was_changed
-            if changed:
+            replaced = parent is not None and node.parent is None
+            if replaced or str(node if new is None else new) != before:
                 self._lines.setdefault(name, []).append(line)
             return new
 
@@ -87,9 +78,3 @@ class Fixers:
 def _without_code(note: str) -> str:
     """A warning without the code it quotes: notes travel in events, and code may hold secrets."""
     return _QUOTED_CODE.sub("could not convert", note)[:MAX_NOTE_CHARS]
-
-
-def _root(node: Any) -> Any:
-    while node.parent is not None:
-        node = node.parent
-    return node

@@ -4,7 +4,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -19,17 +18,10 @@ from fissix import pygram, refactor  # noqa: E402  (its import builds the tables
 from fissix.pgen2 import parse as _parse  # noqa: E402
 from fissix.pgen2 import token, tokenize  # noqa: E402
 
+from .answers import Grammar  # noqa: E402
+
 SYMBOLS = pygram.python_symbols
 NODE_NAMES: dict[int, str] = {number: name for name, number in pygram.python_grammar.symbol2number.items()}
-
-
-class Grammar(StrEnum):
-    """Which Python's grammar a file follows. It says nothing about the library or the meaning the file relies on."""
-
-    PYTHON2 = "python2"  # parses as Python 2; Python 3 does not compile it
-    PYTHON3 = "python3"  # Python 3 compiles it, and it uses syntax that Python 2 has not
-    EITHER = "either"  # Python 3 compiles it, and nothing in its syntax is new in Python 3
-    BROKEN = "broken"  # neither reads it
 
 
 class Unparsable(ValueError):

@@ -15,12 +15,12 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any, BinaryIO
 
-from .answers import Converted, Inspected
+from .answers import Converted, Grammar, Inspected
 from .credentials import find_credentials
 from .detect import find_constructs
 from .fixers import Fixers, Rewritten
 from .frames import Frame, read_frame, write_frame
-from .grammar import Grammar, Unparsable, classify, compile_only, parse, unparse, version
+from .grammar import Unparsable, classify, compile_only, parse, unparse, version
 from .imports import find_imports
 from .patch import unified
 from .source import Source, SourceUnreadable, decode
@@ -74,11 +74,12 @@ def convert(header: dict[str, Any], data: bytes) -> Frame:
             reason = "it is Python 3 already"
         else:
             rewritten = _fixers(frozenset(header["skip_fixers"])).rewrite(tree, header["siblings"])
-            new = source.with_text(unparse(tree)).encode() if rewritten.lines else data
+            new = source.with_text(unparse(tree)).encode()
     answer = Converted(
         grammar=grammar,
         reason=reason,
-        fixers={name: len(lines) for name, lines in rewritten.lines.items()} if new != data else {},
+        changed=new != data,
+        fixers={name: len(lines) for name, lines in rewritten.lines.items()},
         notes=rewritten.notes,
         compiled=dataclasses.asdict(compile_only(new, header["path"])),  # type: ignore[typeddict-item]
         findings=[dataclasses.asdict(finding) for finding in findings],  # type: ignore[misc]

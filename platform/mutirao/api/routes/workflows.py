@@ -16,7 +16,7 @@ async def list_workflows(services: HasServices, caller: Caller) -> list[Catalogu
     return await services.catalogue.entries()
 
 
-@router.get("/workflows/{name}", responses=responses(401, 404))
+@router.get("/workflows/{name}", responses=responses(401, 404, 422))
 async def get_workflow(
     name: str, services: HasServices, caller: Caller, version: str | None = None
 ) -> CataloguedWorkflow:

@@ -1,0 +1,295 @@
+"""A worker's life: starts, names, drains, bad messages, and outages of what it stands on."""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+import redis
+from mutirao.hints import HintSender
+from mutirao.stack.embedded import EmbeddedParts
+
+from tests.servers import OwnValkey, Program, Servers
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnValkey]:
+    own = OwnValkey(tmp_path_factory.mktemp("valkey"))
+    own.start()
+    yield own
+    own.kill()
+
+
+@pytest.fixture(scope="module")
+def api(
+    embedded: EmbeddedParts, database_url: str, valkey: OwnValkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Servers]:
+    """An API; each test starts its workers."""
+    folder = tmp_path_factory.mktemp("lives")
+    with Servers(folder, database_url=database_url, redis_url=valkey.url, env=embedded.env) as servers:
+        servers.start_api()
+        yield servers
+
+
+@pytest.fixture(autouse=True)
+def no_workers_left(api: Servers) -> Iterator[None]:
+    yield
+    api.kill_workers()
+
+
+def gated(api: Servers) -> tuple[UUID, Path, Path]:
+    """A job of three steps that waits in its second, its witness, and its gate."""
+    witness, gate = api.folder / f"w-{uuid4()}", api.folder / f"gate-{uuid4()}"
+    return api.submit("three", {"witness": str(witness), "gate": str(gate)}), witness, gate
+
+
+def steps(witness: Path) -> list[tuple[str, str]]:
+    """(attempt, step) of every step that ran."""
+    if not witness.exists():
+        return []
+    return [(line.split()[1], line.split()[2]) for line in witness.read_text().splitlines()]
+
+
+def test_sigterm_lets_steps_end_and_hands_the_rest_back(api: Servers) -> None:
+    worker = api.start_worker("first", drain_seconds="0.3")
+    job, witness, gate = gated(api)
+    api.until(lambda: len(steps(witness)) == 2, "the second step runs")
+    began = time.monotonic()
+    assert worker.stop() == 0, worker.text()
+    assert time.monotonic() - began < 10
+    handed = api.job(job)
+    assert (handed["state"], handed["attempts"]) == ("queued", 1)
+    [attempt] = api.http.get(f"/jobs/{job}/attempts").json()
+    assert (attempt["worker"], attempt["outcome"]) == ("first", "handed_back")
+    assert api.http.get("/workers").json() == []
+    gate.touch()
+    api.start_worker("second")
+    assert api.ended(job)["output"]["done"] == ["first", "second", "third"]
+    assert steps(witness) == [("1", "first"), ("1", "second"), ("2", "second"), ("2", "third")]
+    assert "attempt.resumed" in api.event_types(job)
+
+
+def test_sigterm_waits_for_a_step_that_ends_in_time(api: Servers) -> None:
+    worker = api.start_worker("patient", drain_seconds="15")
+    job, witness, gate = gated(api)
+    api.until(lambda: len(steps(witness)) == 2, "the second step runs")
+    worker.send(signal.SIGTERM)
+    gate.touch()
+    assert worker.wait() == 0, worker.text()
+    assert api.job(job)["state"] == "succeeded"
+    assert [attempt for attempt, _ in steps(witness)] == ["1", "1", "1"]
+
+
+def test_a_draining_worker_takes_no_new_job(api: Servers) -> None:
+    worker = api.start_worker("leaving", drain_seconds="15")
+    _, witness, gate = gated(api)
+    api.until(lambda: len(steps(witness)) == 2, "the second step runs")
+    worker.send(signal.SIGTERM)
+    api.until(lambda: "drain" in worker.text() or "Warm shutdown" in worker.text() or _leaving(api), "it is leaving")
+    late = api.submit("noop")
+    gate.touch()
+    assert worker.wait() == 0
+    assert api.job(late)["attempts"] == 0
+    api.start_worker("next")
+    assert api.ended(late)["state"] == "succeeded"
+
+
+def _leaving(api: Servers) -> bool:
+    """A job that waits longer than two polls is not being taken."""
+    probe = api.submit("noop")
+    time.sleep(2.2)
+    return bool(api.job(probe)["attempts"] == 0)
+
+
+def test_a_cancel_during_the_drain_is_not_lost(api: Servers) -> None:
+    worker = api.start_worker("leaving", drain_seconds="15")
+    job, witness, _ = gated(api)
+    api.until(lambda: len(steps(witness)) == 2, "the second step runs")
+    worker.send(signal.SIGTERM)
+    api.http.post(f"/jobs/{job}/cancel")
+    assert worker.wait() == 0
+    assert api.job(job)["state"] == "cancelled"
+
+
+def test_a_second_worker_of_a_live_ones_name_does_not_start(api: Servers) -> None:
+    first = api.start_worker("only", lease_seconds="1.5")
+    second = api.start_worker("only", lease_seconds="1.5", wait=False)
+    assert second.wait(30) == 1
+    assert "worker_name_taken" in second.text()
+    assert "MUTIRAO_WORKER_NAME" in second.text()
+    assert first.exit_code is None
+    assert api.run("noop")["state"] == "succeeded"
+
+
+def test_a_worker_without_settings_says_which_are_missing(api: Servers) -> None:
+    for name in ("MUTIRAO_DATABASE_URL", "MUTIRAO_REDIS_URL"):
+        api.env.pop(name)
+        try:
+            for module in ("mutirao_workers", "mutirao.api"):
+                program = api.start(module, "bare", {})
+                assert program.wait() == 1
+                assert name in program.text()
+                assert "Traceback" not in program.text()
+        finally:
+            api.restore_env()
+
+
+def test_forged_and_doubled_hints_do_no_harm(api: Servers, valkey: OwnValkey) -> None:
+    worker = api.start_worker("sturdy")
+    sender = HintSender(valkey.url)
+    job, witness, gate = gated(api)
+    for _ in range(20):
+        sender.send("default", job)
+        sender.send("default", uuid4())
+    gate.touch()
+    assert api.ended(job)["attempts"] == 1
+    for _ in range(5):
+        sender.send("default", job)
+    sender.close()
+    assert api.run("noop")["state"] == "succeeded"
+    assert len(steps(witness)) == 3
+    assert worker.exit_code is None
+
+
+def message(**changes: object) -> bytes:
+    """A message as Celery writes them to Redis."""
+    body = {
+        "body": "W1sibm90LWEtdXVpZCJdLCB7fSwge31d",  # [["not-a-uuid"], {}, {}]
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"lang": "py", "task": "mutirao.hint", "id": "1", "root_id": "1"},
+        "properties": {
+            "correlation_id": "1",
+            "delivery_info": {"exchange": "default", "routing_key": "default"},
+            "delivery_tag": str(uuid4()),
+            "body_encoding": "base64",
+        },
+    }
+    return json.dumps(body | changes).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"not json",
+        b"{}",
+        b"[]",
+        b"\xff\xfe\x00",
+        message(),
+        message(body="!!!"),
+        message(headers={}),
+        message(headers={"lang": "py", "task": "os.system", "id": "1"}),
+        message(**{"content-type": "application/x-python-serialize"}),
+    ],
+)
+def test_a_malformed_message_loses_no_job(api: Servers, valkey: OwnValkey, content: bytes) -> None:
+    """It may end the worker, whoever started that starts it again; jobs are kept in any case."""
+    worker = api.the_worker("fragile", drain_seconds="0.2")
+    running, witness, gate = gated(api)
+    api.until(lambda: len(steps(witness)) == 2, "the second step runs")
+    with redis.Redis(port=valkey.port) as client:
+        client.lpush("default", content)
+        api.until(lambda: client.llen("default") == 0 or worker.exit_code is not None, "the message is taken")
+    waiting = [api.submit("noop") for _ in range(3)]
+    gate.touch()
+    api.the_worker("fragile")
+    for job in (running, *waiting):
+        assert api.ended(job)["state"] == "succeeded"
+    assert [step for _, step in steps(witness)].count("first") == 1
+
+
+def test_hints_come_again_after_the_broker_has_been_away(api: Servers, valkey: OwnValkey) -> None:
+    """With a poll so slow that only a hint can explain a quick start."""
+    api.start_worker("hinted", poll_seconds="3600")
+    assert api.run("noop")["state"] == "succeeded"
+    valkey.kill()
+    lost = api.submit("noop")
+    valkey.start()
+
+    def quick() -> bool:
+        return bool(api.http.get(f"/jobs/{api.submit('noop')}", params={"wait": 1}).json()["finished_at"])
+
+    api.until(quick, "a hint arrives again", 60)
+    assert api.job(lost)["state"] in ("queued", "succeeded")
+
+
+def test_a_worker_starts_works_and_stops_without_the_broker(api: Servers, valkey: OwnValkey) -> None:
+    valkey.kill()
+    try:
+        worker = api.start_worker("alone", poll_seconds="0.3")
+        assert api.run("noop")["state"] == "succeeded"
+        assert worker.stop() == 0, worker.text()
+    finally:
+        valkey.start()
+
+
+def test_a_short_outage_of_the_database_costs_a_pause_and_no_job(api: Servers) -> None:
+    worker = api.start_worker("patient", lease_seconds="20")
+    jobs = [gated(api) for _ in range(5)]
+    api.until(lambda: all(len(steps(witness)) == 2 for _, witness, _ in jobs), "their second steps run")
+    with api.outage():
+        for _, _, gate in jobs:
+            gate.touch()
+        # The steps end while nothing can be written: longer than any number of quick tries.
+        api.until(lambda: worker.log.read_text().count("no_answer") > 20, "writing is tried again and again")
+    for job, witness, _ in jobs:
+        ended = api.ended(job)
+        assert (ended["state"], ended["attempts"]) == ("succeeded", 1), ended
+        assert [step for _, step in steps(witness)] == ["first", "second", "third"]
+        events = api.journal(job)
+        assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+
+
+def test_a_job_that_ends_during_an_outage_is_finished_after_it(api: Servers) -> None:
+    worker = api.start_worker("patient", lease_seconds="20")
+    witness = api.folder / f"w-{uuid4()}"
+    job = api.submit("blocked", {"witness": str(witness), "seconds": 1})
+    api.until(witness.exists, "the step runs")
+    with api.outage():
+        api.until(lambda: worker.log.read_text().count("no_answer") > 20, "writing is tried again and again", 60)
+    ended = api.ended(job)
+    assert (ended["state"], ended["attempts"]) == ("succeeded", 1)
+
+
+def test_an_outage_longer_than_the_lease_leaves_no_worker_that_only_seems_to_live(api: Servers) -> None:
+    worker = api.start_worker("doomed", lease_seconds="1")
+    job, witness, gate = gated(api)
+    api.until(lambda: len(steps(witness)) == 2, "the second step runs")
+    with api.outage():
+        api.until(lambda: "lease.lost" in worker.log.read_text(), "the worker has lost its lease")
+    gate.touch()
+    # It serves again, or it has ended and its successor serves.
+    api.until(lambda: worker.exit_code is not None or worker.pid in api.registered(), "it serves again or ends")
+    api.the_worker("doomed", lease_seconds="5")
+    ended = api.ended(job)
+    assert (ended["state"], ended["attempts"]) == ("succeeded", 2)
+    assert steps(witness) == [("1", "first"), ("1", "second"), ("2", "second"), ("2", "third")]
+
+
+def test_a_worker_that_was_stopped_past_its_lease_commits_nothing(api: Servers) -> None:
+    sleeper = api.start_worker("sleeper", lease_seconds="1.5")
+    job, witness, gate = gated(api)
+    api.until(lambda: len(steps(witness)) == 2, "the second step runs")
+    sleeper.send(signal.SIGSTOP)
+    api.start_worker("other", lease_seconds="1.5")
+    api.until(lambda: len(steps(witness)) == 3, "another worker runs the second step again")
+    gate.touch()
+    ended = api.ended(job)
+    assert (ended["state"], ended["attempts"]) == ("succeeded", 2)
+    before = api.journal(job)
+    sleeper.send(signal.SIGCONT)
+    api.until(lambda: _woken(sleeper, api), "the sleeper has noticed")
+    assert api.journal(job) == before
+    assert api.job(job) == ended
+    # Its third step never ran.
+    assert steps(witness) == [("1", "first"), ("1", "second"), ("2", "second"), ("2", "third")]
+
+
+def _woken(sleeper: Program, api: Servers) -> bool:
+    """It has ended, or has given its lease up and taken a new one."""
+    return sleeper.exit_code is not None or ("lease.lost" in sleeper.log.read_text() and sleeper.pid in api.registered())
