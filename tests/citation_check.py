@@ -54,7 +54,9 @@ def _body_numbers(report: str, topic: str, quotes: dict[str, str]) -> list[str]:
     body = re.split(r"^## (?:Sources|Fontes)$", report, flags=re.MULTILINE)[0].partition("\n")[2]
     plain = re.sub(r"\[E\d+\]", "", body).replace("\\", "")
     known = {number for quote in quotes.values() for number in NUMBER.findall(quote)} | set(NUMBER.findall(topic))
-    return [f"number {number!r} of the report is in no quote" for number in NUMBER.findall(plain) if number not in known]
+    return [
+        f"number {number!r} of the report is in no quote" for number in NUMBER.findall(plain) if number not in known
+    ]
 
 
 def main() -> int:

@@ -292,4 +292,6 @@ def test_a_worker_that_was_stopped_past_its_lease_commits_nothing(api: Servers) 
 
 def _woken(sleeper: Program, api: Servers) -> bool:
     """It has ended, or has given its lease up and taken a new one."""
-    return sleeper.exit_code is not None or ("lease.lost" in sleeper.log.read_text() and sleeper.pid in api.registered())
+    return sleeper.exit_code is not None or (
+        "lease.lost" in sleeper.log.read_text() and sleeper.pid in api.registered()
+    )

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mutirao.knowledge.terms import STEMMED, fold, language_of, lexemes, quoted, words
+from mutirao.knowledge.terms import STEMMED, fold, language_of, lexemes, quoted, with_tilde, words
 
 K1 = 1.2
 B = 0.75
@@ -19,7 +19,7 @@ MAX_QUERY_WORDS = 48
 _MAX_QUERY_CHARS = 8_000
 
 # Both stemmers for every text: detection may err, a text may hold both, and a query says too little to tell.
-# The Portuguese stemmer wants accents, people leave them out: stem the word as it stands and folded.
+# The Portuguese stemmer wants accents, people leave them out: stem the word as it stands, and folded but for -ção.
 _STEMS = text("""
 SELECT word, ts_lexize('english_stem', word) AS en, ts_lexize('portuguese_stem', word) AS pt,
        ts_lexize('portuguese_stem', folded) AS pt_folded
@@ -67,7 +67,7 @@ async def stems(connection: AsyncConnection, forms: Iterable[str]) -> Stems:
     asked = sorted(set(forms))
     found: dict[str, tuple[str, ...]] = {}
     stop: dict[str, frozenset[str]] = {}
-    rows = await connection.execute(_STEMS, {"words": asked, "folded": [fold(form) for form in asked]})
+    rows = await connection.execute(_STEMS, {"words": asked, "folded": [with_tilde(fold(form)) for form in asked]})
     for row in rows:
         found[row.word] = tuple(dict.fromkeys([*(row.en or []), *(row.pt or []), *(row.pt_folded or [])]))
         # A stemmer answers a stop word with nothing at all.

@@ -17,6 +17,8 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 # A word broken at a line's end; U+FFFE is what PDFium writes there.
 _BROKEN = re.compile(r"(\w+)(?:\ufffe\s*|-[ \t]*\r?\n[ \t]*)(\w+)")
 _CASE_CHANGE = re.compile(r"(?<=[a-z\d])(?=[A-Z])|_+")
+_TILDES = {"cao": "ção", "coes": "ções", "ao": "ão", "oes": "ões"}
+_TILDE = re.compile(r"(?:cao|coes|ao|oes)$")
 
 # Words that one of the languages has and the others do not, or seldom; folded.
 _MARKS: Mapping[str, frozenset[str]] = {
@@ -50,6 +52,11 @@ def fold(word: str) -> str:
     """A word without case and accents."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", word.casefold()) if not unicodedata.combining(c))
     return plain[:_MAX_WORD_CHARS]
+
+
+def with_tilde(folded: str) -> str:
+    """A folded word with the accents of its Portuguese ending, which alone tell its stemmer what it is."""
+    return _TILDE.sub(lambda found: _TILDES[found.group()], folded)
 
 
 def words(text: str) -> Iterator[Word]:
