@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from langchain_core.language_models import BaseChatModel
@@ -11,6 +12,7 @@ from mutirao.errors import ModelUnavailable
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
+from mutirao_agents.chat import SharedChat
 from mutirao_agents.context import JobContext
 from mutirao_agents.models import ask_json, ask_text
 
@@ -96,16 +98,15 @@ class Asking:
         if self.calls_left == 0:
             return None
         self._spent["calls"] += 1
-        self._enter()
         try:
-            async with asyncio.timeout(self._seconds_left()):
-                model = self._job.models.chat(max_tokens=min(tokens or self._budget.tokens, self._budget.tokens))
+            model = self._job.models.chat(max_tokens=min(tokens or self._budget.tokens, self._budget.tokens))
+            if isinstance(model, SharedChat):
+                await model.prepared()  # importing a package is no waiting for the model
+            async with self._timed(), asyncio.timeout(self._seconds_left()):
                 result, messages = await ask(model)
         except (ModelUnavailable, TimeoutError) as error:
             self._failed(error)
             return None
-        finally:
-            self._leave()
         self._spent["tokens"] += sum(_answer_tokens(message) for message in messages)
         return result
 
@@ -119,15 +120,17 @@ class Asking:
         )
         self._job.emit("warning", {"code": ModelUnavailable.code, "message": f"{reason}; going on without it"})
 
-    def _enter(self) -> None:
+    @asynccontextmanager
+    async def _timed(self) -> AsyncIterator[None]:
         if self._running == 0:
             self._since = time.monotonic()
         self._running += 1
-
-    def _leave(self) -> None:
-        self._running -= 1
-        if self._running == 0:
-            self._spent["seconds"] += time.monotonic() - self._since
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if self._running == 0:
+                self._spent["seconds"] += time.monotonic() - self._since
 
     def _seconds_left(self) -> float:
         running = time.monotonic() - self._since if self._running else 0.0

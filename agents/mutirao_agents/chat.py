@@ -75,6 +75,11 @@ class SharedChat(BaseChatModel):
             self._inner = model
         return model
 
+    async def prepared(self) -> None:
+        """Import the provider's package now, in a thread, so that no later call waits for it. Raises ModelUnavailable."""
+        if self._inner is None:
+            await asyncio.to_thread(self.inner)
+
     async def _agenerate(
         self,
         messages: list[BaseMessage],
@@ -118,7 +123,8 @@ class SharedChat(BaseChatModel):
 
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[BaseChatModel]:
-        model: BaseChatModel = await asyncio.to_thread(self.inner) if self._inner is None else self._inner
+        await self.prepared()
+        model = self.inner()
         async with self._slots.held():
             with self._named_errors():
                 async with asyncio.timeout(self.limit_seconds):

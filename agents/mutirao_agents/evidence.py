@@ -95,8 +95,10 @@ def orders_its_reader(text: str) -> bool:
 
 def quotable(quote: str, heading: str = "") -> bool:
     """Whether a quote can stand alone in a report: a sentence, neither heading, crumb of a list nor boilerplate."""
+    if len(quote) > MAX_CHARS:
+        return False
     text = shown(quote)
-    if not (len(text) >= MIN_CHARS and len(quote) <= MAX_CHARS and len(words(text)) >= MIN_WORDS):
+    if len(text) < MIN_CHARS or len(words(text)) < MIN_WORDS:
         return False
     if quote.lstrip().startswith(("#", "```", "<", "~~~")) or text.rstrip().endswith(("?", ":", ",", ";", "-", "…")):
         return False
@@ -118,7 +120,7 @@ def quotes(passage: Passage) -> list[tuple[int, int]]:
     orders = _paragraphs_with_orders(text)
     spans: list[tuple[int, int]] = []
     for place, here in enumerate(found):
-        if here.kind not in (BlockKind.PARAGRAPH, BlockKind.ITEM):
+        if here.kind not in (BlockKind.PARAGRAPH, BlockKind.ITEM) or here.end - here.start > MAX_CHARS:
             continue
         begin = here.start
         if needs_context(shown(text[here.start : here.end])):

@@ -15,7 +15,8 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -224,6 +225,16 @@ class InMemoryRetriever:
     collections: Sequence[str] = ("default",)
     queries: list[str] = field(default_factory=list)
 
+    @cached_property
+    def passages(self) -> list[Passage]:
+        """Every paragraph of every document."""
+        refs = ((_document(name, text), text) for name, text in self.documents.items())
+        return [passage for document, text in refs for passage in _paragraphs(document, text)]
+
+    @cached_property
+    def _terms(self) -> dict[UUID, list[str]]:
+        return {passage.chunk_id: terms(passage.text) for passage in self.passages}
+
     async def search(self, collections: Sequence[str], query: str, limit: int = 8) -> list[Passage]:
         """The paragraphs that share most words with the query; those that share none come last."""
         for name in collections:
@@ -231,18 +242,16 @@ class InMemoryRetriever:
                 raise NotFound(f"no collection {name!r}")
         self.queries.append(query)
         asked = terms(query)
-        ranked = sorted(self._passages(), key=lambda passage: -overlap(asked, terms(passage.text)))[:limit]
-        return [_scored(passage, asked, rank) for rank, passage in enumerate(ranked, start=1)]
+        shared = {passage.chunk_id: overlap(asked, self._terms[passage.chunk_id]) for passage in self.passages}
+        ranked = sorted(self.passages, key=lambda passage: -shared[passage.chunk_id])[:limit]
+        return [_ranked(passage, rank, shared[passage.chunk_id] > 0) for rank, passage in enumerate(ranked, start=1)]
 
     async def text(self, document_id: UUID) -> str:
         """The whole text of a document."""
         for name, text in self.documents.items():
-            if _document(name, text).id == document_id:
+            if stable_id("document", name) == document_id:
                 return text
         raise NotFound(f"no document {str(document_id)!r}")
-
-    def _passages(self) -> list[Passage]:
-        return [passage for name, text in self.documents.items() for passage in _paragraphs(name, text)]
 
 
 def _document(name: str, text: str) -> DocumentRef:
@@ -256,7 +265,7 @@ def _document(name: str, text: str) -> DocumentRef:
     )
 
 
-def _paragraphs(name: str, text: str) -> Iterator[Passage]:
+def _paragraphs(document: DocumentRef, text: str) -> Iterator[Passage]:
     heading = ""
     for match in re.finditer(r"(?:[^\n\f]+\n?)+", text):
         if match.group().startswith("#"):
@@ -264,8 +273,8 @@ def _paragraphs(name: str, text: str) -> Iterator[Passage]:
             continue
         page_start = text.rfind("\f", 0, match.start()) + 1
         yield Passage(
-            chunk_id=stable_id("chunk", name, match.start()),
-            document=_document(name, text),
+            chunk_id=stable_id("chunk", document.name, match.start()),
+            document=document,
             page=text.count("\f", 0, match.start()) + 1,
             page_start=page_start,
             start=match.start(),
@@ -276,12 +285,8 @@ def _paragraphs(name: str, text: str) -> Iterator[Passage]:
         )
 
 
-def _scored(passage: Passage, asked: list[str], rank: int) -> Passage:
-    shared = overlap(asked, terms(passage.text))
-    values = {name: getattr(passage, name) for name in passage.__dataclass_fields__}
-    return Passage(
-        **(values | {"score": 1 / (60 + rank), "keyword_rank": rank if shared else None, "dense_rank": rank})
-    )
+def _ranked(passage: Passage, rank: int, by_word: bool) -> Passage:
+    return replace(passage, score=1 / (60 + rank), keyword_rank=rank if by_word else None, dense_rank=rank)
 
 
 def _context(

@@ -22,6 +22,7 @@ from mutirao_agents.text.display import shown
 MARKER = re.compile(r"\s*[\[(]\s*(E\d+(?:\s*[,;]\s*E\d+)*)\s*[\])]")
 _ID = re.compile(r"E\d+")
 _SMALL_MODEL = "builtin"
+MOST_CHARS = 1_000  # of one sentence; no quote is half as long
 MOST_SENTENCES = 6  # of a section that the model writes at once
 _SYSTEM = (
     "You write reports from evidence. Take over the words, names and numbers of the evidence exactly; you may leave "
@@ -155,6 +156,7 @@ def plan(evidence: Sequence[Evidence], ranking: Sequence[str] | None = None) -> 
 
 def cited(text: str, known: Mapping[str, Evidence]) -> DraftSentence:
     """`text` without its markers `[E1]`, and the ids of evidence they name; other ids are nothing."""
+    text = text[:MOST_CHARS]
     names = [name for marker in MARKER.findall(text) for name in _ID.findall(marker)]
     return DraftSentence(
         text=shown(MARKER.sub("", text)), evidence=[name for name in dict.fromkeys(names) if name in known]

@@ -75,7 +75,7 @@ async def run(graph: Any, state: dict[str, Any], **context: Any) -> dict[str, An
 
 
 def passages(text: str, name: str = "bees.md") -> list[str]:
-    found = InMemoryRetriever({name: text})._passages()
+    found = InMemoryRetriever({name: text}).passages
     return [passage.text[start:end] for passage in found for start, end in quotes(passage)]
 
 

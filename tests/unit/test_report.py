@@ -106,8 +106,13 @@ def swapped_numbers(text: str) -> str:
     return text.replace(found[0], "\x00").replace(found[-1], found[0]).replace("\x00", found[-1])
 
 
+def inside(text: str, more: str) -> str:
+    """`text` with something put before its last mark."""
+    return f"{text.rstrip('.')} {more}."
+
+
 LIES: dict[str, Callable[[str, str], list[dict[str, Any]]]] = {
-    "other numbers": lambda name, text: [{"text": NUMBER.sub("41", text) + " 41.", "evidence": [name]}],
+    "other numbers": lambda name, text: [{"text": inside(NUMBER.sub("41", text), "in 41 cases"), "evidence": [name]}],
     "swapped numbers": lambda name, text: [{"text": swapped_numbers(text), "evidence": [name]}],
     "denials": lambda name, text: [{"text": f"It is not true that {text}", "evidence": [name]}],
     "invented names": lambda name, text: [{"text": f"Dr. Mabuse of Atlantis says: {text}", "evidence": [name]}],
@@ -117,9 +122,9 @@ LIES: dict[str, Callable[[str, str], list[dict[str, Any]]]] = {
     "other sources": lambda name, text: [{"text": text, "evidence": ["E2" if name == "E1" else "E1"]}],
     "first halves": lambda name, text: [{"text": " ".join(text.split()[: len(text.split()) // 2]), "evidence": [name]}],
     "additions": lambda name, text: [{"text": f"{text} This proves that it works.", "evidence": [name]}],
-    "markup": lambda name, text: [{"text": f"# [E1] <b>{text}</b> **9** ![x](y) [E99]", "evidence": [name]}],
-    "upper case": lambda name, text: [{"text": text.upper() + " 3!", "evidence": [name]}],
-    "right to left": lambda name, text: [{"text": "\u202e" + text + " ٤٢", "evidence": [name]}],
+    "markup": lambda name, text: [{"text": f"# <b>{inside(text, '**9** ![x](y) [E99]')}</b>", "evidence": [name]}],
+    "upper case": lambda name, text: [{"text": text.upper(), "evidence": [name]}],
+    "right to left": lambda name, text: [{"text": inside("\u202e" + text, "٤٢"), "evidence": [name]}],
 }
 
 
@@ -281,7 +286,7 @@ def test_a_quote_that_is_not_at_its_offset_any_more_is_left_out(tmp_path: Path) 
             text = await super().text(document_id)
             return text if "water plan" in text[:20].lower() else text[1:]
 
-    made = make(tmp_path, knowledge=HalfShifted(DOCUMENTS))
+    made = make(tmp_path, knowledge=HalfShifted(DOCUMENTS), topic="What one cistern costs in Baixa do Umbu")
     made.assert_true()
     assert made.quality["quotes_not_at_their_offset"]
     assert not {"water-plan-2023.md", "water-plan-2025.md"} & {
@@ -376,12 +381,12 @@ def test_hostile_documents_do_no_harm_to_the_files(tmp_path: Path) -> None:
     Document(io.BytesIO((tmp_path / "report.docx").read_bytes()))
 
 
-def test_pages_of_a_pdf_are_told(tmp_path: Path) -> None:
+def test_pages_are_told(tmp_path: Path) -> None:
     text = "Bees of Ribeira.\n\fThe bees of Ribeira gave 14 kg of honey to the village in 2020.\n"
     made = make(tmp_path, topic="bees of Ribeira", documents={"b.txt": text})
     item = made.citations["citations"][0]
-    assert (item["page"], item["page_start"]) == (2, 17)
-    assert text.split("\f")[1][item["start"] - 17 : item["end"] - 17] == item["quote"]
+    assert (item["page"], item["page_start"]) == (2, 18)
+    assert text.split("\f")[1][item["start"] - 18 : item["end"] - 18] == item["quote"]
 
 
 def test_a_report_goes_on_from_its_checkpoint(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mutirao_agents.modernize.rules.answers import ImportRecord
-from mutirao_agents.modernize.rules.modules import PYTHON2_MODULES
+from mutirao_agents.modernize.rules.modules import PYTHON2_MODULES, in_python3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class Edge:
 
 @dataclass(frozen=True, kw_only=True)
 class Missing:
-    """A module that is neither in the tree nor in the standard library of Python 2.
+    """A module that is neither in the tree nor in a standard library.
 
     `guarded` when a `try` expects the import to fail.
     """
@@ -55,7 +55,8 @@ class ImportGraph:
         targets = list(dict.fromkeys(self._targets(path, record)))
         self.edges += [Edge(source=path, target=target, line=record["line"]) for target in targets]
         top = record["module"].split(".")[0]
-        if not targets and top and top not in PYTHON2_MODULES:
+        known = top in PYTHON2_MODULES or in_python3(top)
+        if not targets and top and not known:
             missing = Missing(module=record["module"], path=path, line=record["line"], guarded=record["guarded"])
             self.missing.append(missing)
 

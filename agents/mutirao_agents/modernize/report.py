@@ -136,7 +136,7 @@ def _missing(inventory: Inventory) -> Iterator[str]:
     if not inventory["missing"]:
         return
     yield "## Imported modules that were not found\n"
-    yield "Neither in the archive nor in the standard library of Python 2: install a Python 3 version of each.\n"
+    yield "Neither in the archive nor in a standard library: install a Python 3 version of each.\n"
     places: dict[str, list[str]] = {}
     for missing in inventory["missing"]:
         guarded = " (in a `try`)" if missing["guarded"] else ""

@@ -44,7 +44,8 @@ def check(text: str, cited: Sequence[Evidence]) -> Verdict:
     if not cited:
         return Verdict(None, reasons=(Reason.UNCITED,))
     for item in cited:
-        if bare(tokens(text)) == bare(tokens(shown(item["quote"]))):
+        quote = shown(item["quote"])
+        if bare(tokens(text)) == bare(tokens(quote)) and not FATAL & {*unlike(text, quote)}:
             return Verdict(item["id"])
         for part, sentence in enumerate(parts(item["quote"])):
             # A sentence that points at the one before it cannot stand alone.

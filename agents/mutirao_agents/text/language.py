@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 STEM_LETTERS = 6
+ENOUGH_CHARS = 5_000  # to tell the language of a text
 MIN_TERM_LETTERS = 3
 
 _STOP_WORDS = {
@@ -37,7 +38,7 @@ def words(text: str) -> list[str]:
 
 def detect(text: str) -> str | None:
     """`en`, `pt`, `es` or `fr`; None when the text is too short or too mixed to tell."""
-    found = words(text)
+    found = words(text[:ENOUGH_CHARS])
     scores = {code: float(sum(word in stops for word in found)) for code, stops in STOP_WORDS.items()}
     for code, letters in _LETTERS_OF.items():
         scores[code] += 0.5 * sum(letter in word for word in found for letter in letters)

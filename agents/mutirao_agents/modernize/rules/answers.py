@@ -69,7 +69,8 @@ class CompiledRecord(TypedDict):
 class Converted(TypedDict):
     """Answer to `convert`; the frame's body is the new content, equal to the old when it is not `changed`.
 
-    `fixers` counts the places that each fixer changed. `reason` is empty when the rules were applied, else it says why the file was kept as it is.
+    `fixers` counts the places that each fixer changed. `reason` is empty when the rules were applied, else it says why
+    the file was kept as it is.
     """
 
     grammar: str

@@ -23,6 +23,11 @@ class _Kind:
     pattern: re.Pattern[bytes]
     public: int = 0  # leading bytes that every secret of the kind has
 
+    @property
+    def made_up(self) -> bool:
+        """Whether people choose such a secret, and so write examples of it."""
+        return self.public == 0
+
 
 def _kind(name: str, pattern: str, public: int = 0) -> _Kind:
     return _Kind(name, re.compile(pattern.encode()), public)
@@ -46,7 +51,9 @@ _KINDS = (
         r"u?['\"][^'\"\s]{8,200}['\"]",
     ),
 )
-_PLACEHOLDER = re.compile(rb"(?i)change.?me|example|placeholder|your.?|xxxx|\*\*\*|<[^>]+>|\$\{|%\(|%s|\{\w*\}")
+_PLACEHOLDER = re.compile(
+    rb"(?i):passw(?:or)?d@|change.?me|example|placeholder|your.?|xxxx|\*\*\*|<[^>]+>|\$\{|%\(|%s|\{\w*\}"
+)
 
 
 def find_credentials(data: bytes) -> list[Credential]:
@@ -66,7 +73,7 @@ def find_credentials(data: bytes) -> list[Credential]:
 def _in_line(line: bytes, number: int) -> Credential | None:
     for kind in _KINDS:
         match = kind.pattern.search(line)
-        if match and not (kind.name == "assigned secret" and _PLACEHOLDER.search(match.group())):
+        if match and not (kind.made_up and _PLACEHOLDER.search(match.group())):
             prefix = match.group()[: kind.public].decode("ascii")
             return Credential(line=number, kind=kind.name, masked=prefix + "****")
     return None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from itertools import zip_longest
 from typing import Any
 
 from fissix.fixer_util import is_probably_builtin
@@ -213,7 +214,7 @@ def _power(node: Any) -> Found:
     if first.type == token.NAME and rest:
         yield from _call_of_name(first, rest[0])
         yield from _attribute(first, rest[0])
-    for trailer, call in zip(rest, [*rest[1:], None], strict=True):
+    for trailer, call in zip_longest(rest, rest[1:]):
         if trailer.children[0].type == token.DOT:
             yield from _method(trailer.children[1], call)
 

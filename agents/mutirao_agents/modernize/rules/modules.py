@@ -8,28 +8,32 @@ PYTHON2_MODULES = frozenset(
     BaseHTTPServer Bastion CDROM CGIHTTPServer Canvas Carbon ConfigParser Cookie DLFCN Dialog DocXMLRPCServer
     EasyDialogs FileDialog FixTk FrameWork HTMLParser IN MacOS MimeWriter Queue ScrolledText SimpleDialog
     SimpleHTTPServer SimpleXMLRPCServer SocketServer StringIO TYPES Tix Tkconstants Tkdnd Tkinter UserDict
-    UserList UserString __builtin__ __future__ __main__ _collections _csv _ctypes _elementtree _hashlib
-    _multiprocessing _random _socket _sqlite3 _ssl _struct _subprocess _threading_local _weakref _winreg abc
-    aepack aetools aetypes aifc al antigravity anydbm argparse array ast asynchat asyncore atexit audiodev
-    audioop autoGIL base64 bdb binascii binhex bisect bsddb bsddb185 bz2 cPickle cProfile cStringIO calendar cd
-    cgi cgitb chunk cmath cmd code codecs codeop collections colorsys commands compileall compiler contextlib
-    cookielib copy copy_reg crypt csv ctypes curses datetime dbhash dbm decimal difflib dircache dis distutils
-    dl doctest dumbdbm dummy_thread dummy_threading email encodings ensurepip errno exceptions fcntl filecmp
-    fileinput findertools fl fm fnmatch formatter fpformat fractions ftplib functools future_builtins gc gdbm
-    genericpath getopt getpass gettext gl glob grp gzip hashlib heapq hmac hotshot htmlentitydefs htmllib
-    httplib idlelib ihooks imageop imaplib imghdr imp importlib imputil inspect io itertools jpeg json keyword
-    lib2to3 linecache linuxaudiodev locale logging macostools macpath macurl2path mailbox mailcap markupbase
-    marshal math md5 mhlib mimetools mimetypes mimify mmap modulefinder msvcrt multifile multiprocessing mutex
-    netrc new nis nntplib nt ntpath nturl2path numbers opcode operator optparse os os2emxpath ossaudiodev parser
-    pdb pickle pickletools pipes pkgutil platform plistlib popen2 poplib posix posixfile posixpath pprint
-    profile pstats pty pwd py_compile pyclbr pydoc pydoc_data pyexpat quopri random re readline repr resource
-    rexec rfc822 rlcompleter robotparser runpy sched select sets sgi sgmllib sha shelve shlex shutil signal site
-    smtpd smtplib sndhdr socket spwd sqlite3 sre sre_compile sre_constants sre_parse ssl stat statvfs string
-    stringold stringprep strop struct subprocess sunau sunaudio sv symbol symtable sys sysconfig syslog tabnanny
-    tarfile telnetlib tempfile termios test textwrap this thread threading time timeit tkColorChooser
-    tkCommonDialog tkFileDialog tkFont tkMessageBox tkSimpleDialog toaiff token tokenize trace traceback ttk tty
-    turtle types unicodedata unittest urllib urllib2 urlparse user uu uuid warnings wave weakref webbrowser
-    whichdb winsound wsgiref xdrlib xml xmllib xmlrpclib xxsubtype zipfile zipimport zlib
+    UserList UserString _LWPCookieJar _MozillaCookieJar __builtin__ __future__ __main__ _abcoll _ast _bisect
+    _codecs _codecs_cn _codecs_hk _codecs_iso2022 _codecs_jp _codecs_kr _codecs_tw _collections _csv _ctypes
+    _ctypes_test _curses _curses_panel _elementtree _functools _hashlib _heapq _hotshot _io _json _locale
+    _lsprof _md5 _multibytecodec _multiprocessing _osx_support _pyio _random _sha _sha256 _sha512 _socket
+    _sqlite3 _sre _ssl _strptime _struct _subprocess _symtable _sysconfigdata _testcapi _threading_local
+    _tkinter _warnings _weakref _weakrefset _winreg abc aepack aetools aetypes aifc al antigravity anydbm
+    argparse array ast asynchat asyncore atexit audiodev audioop autoGIL base64 bdb binascii binhex bisect bsddb
+    bsddb185 bz2 cPickle cProfile cStringIO calendar cd cgi cgitb chunk cmath cmd code codecs codeop collections
+    colorsys commands compileall compiler contextlib cookielib copy copy_reg crypt csv ctypes curses datetime
+    dbhash dbm decimal difflib dircache dis distutils dl doctest dumbdbm dummy_thread dummy_threading email
+    encodings ensurepip errno exceptions fcntl filecmp fileinput findertools fl fm fnmatch formatter fpformat
+    fractions ftplib functools future_builtins gc gdbm genericpath getopt getpass gettext gl glob grp gzip
+    hashlib heapq hmac hotshot htmlentitydefs htmllib httplib idlelib ihooks imageop imaplib imghdr imp
+    importlib imputil inspect io itertools jpeg json keyword lib2to3 linecache linuxaudiodev locale logging
+    macostools macpath macurl2path mailbox mailcap markupbase marshal math md5 mhlib mimetools mimetypes mimify
+    mmap modulefinder msvcrt multifile multiprocessing mutex netrc new nis nntplib nt ntpath nturl2path numbers
+    opcode operator optparse os os2emxpath ossaudiodev parser pdb pickle pickletools pipes pkgutil platform
+    plistlib popen2 poplib posix posixfile posixpath pprint profile pstats pty pwd py_compile pyclbr pydoc
+    pydoc_data pyexpat quopri random re readline repr resource rexec rfc822 rlcompleter robotparser runpy sched
+    select sets sgi sgmllib sha shelve shlex shutil signal site smtpd smtplib sndhdr socket spwd sqlite3 sre
+    sre_compile sre_constants sre_parse ssl stat statvfs string stringold stringprep strop struct subprocess
+    sunau sunaudio sv symbol symtable sys sysconfig syslog tabnanny tarfile telnetlib tempfile termios test
+    textwrap this thread threading time timeit tkColorChooser tkCommonDialog tkFileDialog tkFont tkMessageBox
+    tkSimpleDialog toaiff token tokenize trace traceback ttk tty turtle types unicodedata unittest urllib
+    urllib2 urlparse user uu uuid warnings wave weakref webbrowser whichdb winsound wsgiref xdrlib xml xmllib
+    xmlrpclib xxsubtype zipfile zipimport zlib
     """.split()
 )
 

@@ -138,7 +138,7 @@ async def delete_document(document_id: UUID, services: HasServices, caller: Call
     return Response(status_code=204)
 
 
-@router.post("/search", responses=responses(401, 404, 422, 503))
+@router.post("/search", responses=responses(401, 404, 413, 422, 503))
 async def search(request: SearchRequest, services: HasServices, caller: Caller) -> SearchResult:
     """Passages for a query, by keyword and dense retrieval fused. The search is a job, so it needs a live worker."""
     workflow = await services.catalogue.get(SEARCH)
