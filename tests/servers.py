@@ -290,6 +290,8 @@ class Servers:
                 yield
             finally:
                 admin.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS true'.encode())
+        # The first request finds the broken connections.
+        self.until(lambda: self.http.get("/jobs").status_code == 200, "the API is well again")
 
     def _api_answers(self) -> bool:
         with contextlib.suppress(httpx.TransportError):

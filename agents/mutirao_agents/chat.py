@@ -3,9 +3,10 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -34,6 +35,7 @@ class SharedChat(BaseChatModel):
     _build: Callable[[], BaseChatModel] = PrivateAttr()
     _slots: Slots = PrivateAttr()
     _inner: BaseChatModel | None = PrivateAttr(default=None)
+    _by_loop: MutableMapping[asyncio.AbstractEventLoop, BaseChatModel] = PrivateAttr(default_factory=WeakKeyDictionary)
     _guard: Any = PrivateAttr(default_factory=threading.Lock)
 
     def __init__(self, *, build: Callable[[], BaseChatModel], slots: Slots, **fields: Any) -> None:
@@ -69,16 +71,26 @@ class SharedChat(BaseChatModel):
         return {"extra_body": {"response_format": wanted}}
 
     def inner(self) -> BaseChatModel:
-        """The provider's model; imports its package when it is the first to ask."""
-        with self._guard, self._named_errors():
-            model: BaseChatModel = self._build() if self._inner is None else self._inner
-            self._inner = model
-        return model
+        """The provider's model for callers without a loop; imports its package when it is the first to ask."""
+        with self._guard:
+            if self._inner is None:
+                self._inner = self._made()
+            return self._inner
 
-    async def prepared(self) -> None:
-        """Import the provider's package now, in a thread, so that no later call waits for it. Raises ModelUnavailable."""
-        if self._inner is None:
-            await asyncio.to_thread(self.inner)
+    async def prepared(self) -> BaseChatModel:
+        """The provider's model for the running loop. Its package is imported in a thread, by the first to ask.
+
+        One for each loop: connections belong to the loop they were opened in, and die with it. Raises ModelUnavailable.
+        """
+        loop = asyncio.get_running_loop()
+        if loop not in self._by_loop:
+            made = await asyncio.to_thread(self._made)
+            self._by_loop.setdefault(loop, made)
+        return self._by_loop[loop]
+
+    def _made(self) -> BaseChatModel:
+        with self._named_errors():
+            return self._build()
 
     async def _agenerate(
         self,
@@ -123,8 +135,7 @@ class SharedChat(BaseChatModel):
 
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[BaseChatModel]:
-        await self.prepared()
-        model = self.inner()
+        model = await self.prepared()
         async with self._slots.held():
             with self._named_errors():
                 async with asyncio.timeout(self.limit_seconds):

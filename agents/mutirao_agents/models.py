@@ -5,6 +5,7 @@ import json
 import re
 from typing import Any, TypeVar
 
+import httpx
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.utils.json import parse_partial_json
@@ -84,6 +85,7 @@ class ChatModels:
             max_tokens=max_tokens,
             temperature=temperature,
             stream_usage=True,
+            http_async_client=self._client(),
         )
         return model
 
@@ -93,8 +95,14 @@ class ChatModels:
             options["api_key"] = self._key()
         if self._settings.model_url is not None and name.startswith("openai:"):
             options["base_url"] = self._settings.model_url
+        if name.startswith("openai:"):
+            options["http_async_client"] = self._client()
         model: BaseChatModel = importlib.import_module("langchain.chat_models").init_chat_model(name, **options)
         return model
+
+    def _client(self) -> httpx.AsyncClient:
+        # LangChain's own would be shared by every loop of the process, and fail in all but the first.
+        return httpx.AsyncClient(timeout=self._settings.model_timeout_seconds)
 
     def _key(self) -> str | None:
         secret = self._settings.model_api_key

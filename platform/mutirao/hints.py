@@ -10,7 +10,6 @@ import time
 from uuid import UUID, uuid4
 
 from kombu import Connection, Exchange, Producer, Queue
-from kombu.exceptions import KombuError, OperationalError
 
 from mutirao.logs import logger
 
@@ -49,7 +48,7 @@ class HintSender:
             try:
                 self._publish(*item)
                 failures = 0
-            except (KombuError, OperationalError, OSError, ConnectionError) as error:
+            except Exception as error:  # noqa: BLE001 (each broker's driver has errors of its own; the thread lives on)
                 pause = _BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)]
                 failures += 1
                 _log.warning("hints.dropped", waiting=self._waiting.qsize(), error=str(error), pause_seconds=pause)
@@ -78,4 +77,4 @@ class HintSender:
             if self._waiting.get() is None:
                 self._waiting.put(None)
                 break
-        self._connection.collapse() if hasattr(self._connection, "collapse") else self._connection.release()
+        self._connection.release()

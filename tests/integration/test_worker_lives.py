@@ -197,9 +197,12 @@ def test_a_malformed_message_loses_no_job(api: Servers, valkey: OwnValkey, conte
         api.until(lambda: client.llen("default") == 0 or worker.exit_code is not None, "the message is taken")
     waiting = [api.submit("noop") for _ in range(3)]
     gate.touch()
-    api.the_worker("fragile")
-    for job in (running, *waiting):
-        assert api.ended(job)["state"] == "succeeded"
+
+    def ended() -> bool:
+        api.the_worker("fragile")
+        return all(api.job(job)["state"] == "succeeded" for job in (running, *waiting))
+
+    api.until(ended, "every job has succeeded")
     assert [step for _, step in steps(witness)].count("first") == 1
 
 
@@ -235,25 +238,14 @@ def test_a_short_outage_of_the_database_costs_a_pause_and_no_job(api: Servers) -
     with api.outage():
         for _, _, gate in jobs:
             gate.touch()
-        # The steps end while nothing can be written: longer than any number of quick tries.
-        api.until(lambda: worker.log.read_text().count("no_answer") > 20, "writing is tried again and again")
+        # The steps end while nothing can be written: longer than a few quick tries.
+        api.until(lambda: worker.log.read_text().count("journal.not_written") > 8, "writing is tried again and again")
     for job, witness, _ in jobs:
         ended = api.ended(job)
         assert (ended["state"], ended["attempts"]) == ("succeeded", 1), ended
         assert [step for _, step in steps(witness)] == ["first", "second", "third"]
         events = api.journal(job)
         assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
-
-
-def test_a_job_that_ends_during_an_outage_is_finished_after_it(api: Servers) -> None:
-    worker = api.start_worker("patient", lease_seconds="20")
-    witness = api.folder / f"w-{uuid4()}"
-    job = api.submit("blocked", {"witness": str(witness), "seconds": 1})
-    api.until(witness.exists, "the step runs")
-    with api.outage():
-        api.until(lambda: worker.log.read_text().count("no_answer") > 20, "writing is tried again and again", 60)
-    ended = api.ended(job)
-    assert (ended["state"], ended["attempts"]) == ("succeeded", 1)
 
 
 def test_an_outage_longer_than_the_lease_leaves_no_worker_that_only_seems_to_live(api: Servers) -> None:

@@ -277,6 +277,20 @@ async def test_the_scripted_model_follows_its_script() -> None:
     assert message.usage_metadata == {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
 
 
+def test_a_model_works_in_one_loop_after_another() -> None:
+    made: list[ScriptedModel] = []
+
+    def build() -> ScriptedModel:
+        made.append(ScriptedModel(["here"]))
+        return made[-1]
+
+    chat = shared([])
+    chat._build = build
+    for _ in range(3):
+        assert asyncio.run(ask_text(chat, "", "Hello?")).text == "here"
+    assert [model.calls for model in made] == [1, 1, 1]
+
+
 @pytest.mark.anyio
 async def test_the_openai_request_holds_limit_and_schema() -> None:
     """The request as it goes out, seen by a server of this test that answers like a real one."""

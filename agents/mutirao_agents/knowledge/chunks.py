@@ -70,18 +70,20 @@ def heading_text(path: Sequence[str]) -> str:
 
 def _pieces(document: ParsedDocument, chars: int) -> Iterator[_Piece]:
     before: PlacedBlock | None = None
+    # A block without a letter has no sentence: the section it would have begun then begins with the next one.
+    section = True
     for block in document.blocks:
         heads = block.kind is BlockKind.HEADING
         # A heading stays with the text below it; headings without text between them stay together.
-        section = before is None or before.page != block.page
-        section = section or (heads and before is not None and before.kind is not BlockKind.HEADING)
-        # PostgreSQL keeps no NUL in a text.
-        section = section or (before is not None and "\x00" in document.text[before.end : block.start])
+        if before is not None:
+            section = section or before.page != block.page or (heads and before.kind is not BlockKind.HEADING)
+            # PostgreSQL keeps no NUL in a text.
+            section = section or "\x00" in document.text[before.end : block.start]
         fresh = True
         for sentence in block_sentences(document.text, Block(block.kind, block.start, block.end)):
             for start, end in _cut(document.text, sentence.start, sentence.end, chars):
-                yield _Piece(start, end, block.page, block.heading, section and fresh, fresh)
-                fresh = False
+                yield _Piece(start, end, block.page, block.heading, section, fresh)
+                section = fresh = False
         before = block
 
 

@@ -5,6 +5,7 @@ import sys
 import uvicorn
 
 from mutirao.api.app import create_app
+from mutirao.api.services import check_addresses
 from mutirao.errors import MutiraoError
 from mutirao.logs import configure_logs
 from mutirao.settings import load_settings
@@ -18,6 +19,7 @@ def main() -> int:
     configure_logs()
     try:
         settings = load_settings()
+        check_addresses(settings)
         uvicorn.run(
             create_app(settings),
             host=settings.api.api_host,

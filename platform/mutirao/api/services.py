@@ -43,12 +43,10 @@ class Services:
     @classmethod
     def build(cls, settings: Settings) -> "Services":
         """Wire the stores by the settings. Raises SettingsInvalid when a URL is missing."""
+        check_addresses(settings)
         stack = settings.stack
-        if stack.database_url is None or stack.redis_url is None:
-            raise SettingsInvalid(
-                "MUTIRAO_DATABASE_URL and MUTIRAO_REDIS_URL must be set to start the API alone; "
-                "`mutirao up` starts everything and sets them"
-            )
+        assert stack.database_url is not None
+        assert stack.redis_url is not None
         db = Database(stack.database_url.get_secret_value())
         blobs = FolderBlobs(stack.artifacts_path)
         return cls(
@@ -69,6 +67,15 @@ class Services:
         await self.notices.stop()
         self.hints.close()
         await self.db.close()
+
+
+def check_addresses(settings: Settings) -> None:
+    """Raises SettingsInvalid when a URL that the API cannot do without is missing."""
+    if settings.stack.database_url is None or settings.stack.redis_url is None:
+        raise SettingsInvalid(
+            "MUTIRAO_DATABASE_URL and MUTIRAO_REDIS_URL must be set to start the API alone; "
+            "`mutirao up` starts everything and sets them"
+        )
 
 
 class CachedProjects(Projects):

@@ -26,13 +26,14 @@ _MARKS: Mapping[str, frozenset[str]] = {
     for language, marks in {
         "en": "the of and to in is that for with was on are by this from at be which have has it not or an their its "
         "were will would can been they he she you we what how who when where why did does",
-        "pt": "nao uma um da do das dos em no na nos nas ao aos pelo pela pelos pelas sao tambem mais foi que os as e "
-        "o com para por se sua seu ou ate ja ha isso esta este qual quais quem quando quantos quantas onde como foram",
-        "es": "el la los las del y en una un con por es lo al mas su se pero como esta fue son que para una muy donde "
-        "cual quien cuando cuantos fueron tambien hay",
-        "fr": "le la les des du et est une un dans pour que qui sur avec pas par sont aux ce cette ou",
+        "pt": "a de ser deve entre sobre nao uma um da do das dos em no na nos nas ao aos pelo pela pelos pelas sao "
+        "tambem mais foi que os as e o com para por se sua seu ou ate ja ha isso esta este qual quais quem quando "
+        "quantos quantas onde como foram",
+        "es": "a de ser entre sobre el la los las del y en una un con por es lo al mas su se pero como esta fue son que "
+        "para una muy donde cual quien cuando cuantos fueron tambien hay",
+        "fr": "a de le la les des du et est une un dans pour que qui sur avec pas par sont aux ce cette ou",
         "de": "der die das und ist nicht mit von zu den im ein eine auf fur dem des sich auch werden",
-        "it": "il lo gli della di che e per con non una del sono le nel alla dei da anche piu questo",
+        "it": "a il lo gli della di che e per con non una del sono le nel alla dei da anche piu questo",
     }.items()
 }
 STEMMED = ("en", "pt")
