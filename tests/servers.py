@@ -148,7 +148,6 @@ class Servers:
             "MUTIRAO_MODEL": "none",
             "NO_PROXY": "127.0.0.1",
         }
-        self._env = dict(self.env)
         self.http = httpx.Client(
             base_url=f"{self.url}/api/v1",
             headers={"Authorization": f"Bearer {self.key}"},
@@ -204,10 +203,6 @@ class Servers:
         for program in self._programs:
             if program.module == WORKER:
                 program.kill()
-
-    def restore_env(self) -> None:
-        """Undo changes of `env`."""
-        self.env = dict(self._env)
 
     def stop_workers(self) -> None:
         """SIGTERM to every worker; returns when all have ended well."""

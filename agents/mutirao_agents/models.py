@@ -85,7 +85,8 @@ class ChatModels:
             max_tokens=max_tokens,
             temperature=temperature,
             stream_usage=True,
-            http_async_client=self._client(),
+            # The server is near: no connection is kept, so none is left open when a loop ends.
+            http_async_client=self._client(kept=0),
         )
         return model
 
@@ -100,9 +101,10 @@ class ChatModels:
         model: BaseChatModel = importlib.import_module("langchain.chat_models").init_chat_model(name, **options)
         return model
 
-    def _client(self) -> httpx.AsyncClient:
+    def _client(self, kept: int = 20) -> httpx.AsyncClient:
         # LangChain's own would be shared by every loop of the process, and fail in all but the first.
-        return httpx.AsyncClient(timeout=self._settings.model_timeout_seconds)
+        limits = httpx.Limits(max_keepalive_connections=kept)
+        return httpx.AsyncClient(timeout=self._settings.model_timeout_seconds, limits=limits)
 
     def _key(self) -> str | None:
         secret = self._settings.model_api_key

@@ -4,9 +4,12 @@ Environment first: LangGraph reads LANGGRAPH_STRICT_MSGPACK when it is imported,
 """
 
 import os
+import signal
 import sys
 import warnings
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 os.environ.setdefault("LANGSMITH_TRACING", "false")
@@ -34,14 +37,20 @@ def main() -> int:
         host = WorkerHost(settings, discover(Path.cwd()))
         for error in host.found.errors:
             logger("worker").error("worker.load_error", source=error.source, error=error.message)
-        host.start()
+        # Until Celery's own handler stands: a job may run before that, and must be handed back.
+        signal.signal(signal.SIGTERM, _leave)
+        try:
+            host.start()
+            return _consume(settings, host)
+        finally:
+            host.stop()
     except MutiraoError as error:
         print(f"{error.code}: {error.message}", file=sys.stderr)  # noqa: T201 (the process ends with it)
         return 1
-    try:
-        return _consume(settings, host)
-    finally:
-        host.stop()
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _checked(settings: Settings) -> Settings:

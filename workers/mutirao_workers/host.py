@@ -59,6 +59,8 @@ class WorkerHost:
 
     def stop(self) -> None:
         """Take no more jobs, let steps end for a while, hand back what still runs; returns when all that is done."""
+        if not self.ready.is_set():
+            return  # it has not taken a job yet, and its thread ends with the process
         if self._loop is not None and self._stopping is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
@@ -105,6 +107,7 @@ class WorkerHost:
         lost = True  # unless it ends well: after a bug nothing more may be written
         try:
             lost = await parts.run(self._stopping)
+            _log.info("worker.draining", name=me.name, lost=lost, running=parts.executor.running)
         finally:
             await parts.stop(lost, self.settings.worker.drain_seconds)
         if not lost:

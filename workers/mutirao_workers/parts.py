@@ -116,7 +116,11 @@ class Parts:
 
     async def stop(self, lost: bool, drain_seconds: float) -> None:
         """End: hand back what still runs after `drain_seconds`; at once, and writing nothing, when the lease is lost."""
+        # The drain may take long; a job can be cancelled meanwhile.
+        watcher = asyncio.create_task(self.intake.watch_cancels(self.cancels))
         await self.executor.stop_all(Stop.LOST if lost else Stop.HAND_BACK, 0 if lost else drain_seconds)
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
         await self.cancels.stop()
         await self.journal.stop()
         self.lease.stop()
