@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.errors import GraphRecursionError
 from mutirao.db.engine import connection_lost
 from mutirao.errors import LeaseLost, MutiraoError, WorkflowUnavailable
@@ -112,7 +113,8 @@ class Runner:
         workflow = self._workflows.get(claim.workflow)
         if workflow is None:
             raise WorkflowUnavailable(f"this worker does not serve workflow {claim.workflow!r}")
-        saver = FencedSaver(self._pool, claim)
+        # A copy of the graph forgets which types of its state checkpoints may hold; the saver remembers them.
+        saver = FencedSaver(self._pool, claim).with_allowlist(workflow.graph._serde_allowlist or ())
         graph = workflow.graph.copy(update={"checkpointer": saver})
         config: Any = {
             "configurable": {"thread_id": str(claim.thread_id)},
@@ -143,7 +145,7 @@ class Runner:
             )
         return as_json(steps.output)
 
-    async def _input(self, claim: Claim, saver: FencedSaver, config: Any) -> Any:
+    async def _input(self, claim: Claim, saver: BaseCheckpointSaver[Any], config: Any) -> Any:
         """The job's input; None, to go on from the last checkpoint, where an earlier attempt has left one."""
         if claim.epoch > 1:
             latest = await saver.aget_tuple(config)
