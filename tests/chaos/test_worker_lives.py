@@ -268,3 +268,16 @@ def _woken(sleeper: Program, api: Servers) -> bool:
     return sleeper.exit_code is not None or (
         "lease.lost" in sleeper.log.read_text() and sleeper.pid in api.registered()
     )
+
+
+def test_a_step_that_exits_ends_its_worker_and_after_three_attempts_its_job(api: Servers) -> None:
+    api.the_worker("victim", lease_seconds="60")
+    job = api.submit("deadly", {"what": "exit"})
+
+    def dead() -> bool:
+        api.the_worker("victim", lease_seconds="60")
+        return bool(api.job(job)["finished_at"])
+
+    api.until(dead, "the job is dead", 90)
+    assert api.job(job)["error"]["code"] == "attempts_exhausted"
+    assert api.run("noop")["state"] == "succeeded"
