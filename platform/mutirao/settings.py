@@ -161,8 +161,9 @@ def _read_secret_files() -> None:
             continue
         try:
             os.environ[target] = Path(os.environ[name]).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise SettingsInvalid(f"{name}={os.environ[name]!r} cannot be read: {error.strerror}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise SettingsInvalid(f"{name}={os.environ[name]!r} cannot be read: {why}") from None
 
 
 def _refuse_unknown() -> None:

@@ -1,5 +1,6 @@
 """Settings: what is unknown or wrong is refused by its name; secrets come from files and are never shown."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,16 +13,14 @@ from pydantic import SecretStr
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """None of this machine's settings, and no `.env` file."""
-    import os
-
     for name in [*os.environ]:
         if name.startswith("MUTIRAO_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     before = set(os.environ)
     yield
-    for name in set(os.environ) - before:
-        monkeypatch.delenv(name)
+    for name in set(os.environ) - before:  # what `load_settings` has read from files
+        del os.environ[name]
 
 
 def test_without_any_variable_there_are_defaults() -> None:
