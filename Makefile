@@ -29,7 +29,7 @@ up: setup ## Start the stack in this terminal; Ctrl-C stops it
 	@$(BIN)/mutirao up
 
 test: lint ## All checks and all tests, on real servers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
@@ -37,8 +37,9 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-chaos: setup ## Kill workers and servers while jobs run; takes minutes
-	$(BIN)/python -m pytest tests/chaos
+# For example: make chaos CHAOS='--jobs 2000 --only worker'
+chaos: setup ## Kill workers and servers while 10,000 jobs run; a quarter of an hour
+	$(BIN)/python -m tests.chaos $(CHAOS)
 
 bench: setup ## Measure jobs per second and latency against the floor
 	$(BIN)/python -m tests.bench

@@ -29,6 +29,7 @@ import psutil
 import psycopg
 from mutirao.db.migrate import upgrade
 from mutirao.projects import new_key_text
+from mutirao.stack.identity import descendants, kill_each
 
 PROJECT = Path(__file__).parent / "project"
 WORKER = "mutirao_workers"
@@ -113,9 +114,11 @@ class Program:
         return self.wait(seconds)
 
     def kill(self) -> None:
-        """SIGKILL to the whole group; returns when it is gone."""
+        """SIGKILL to the whole group and to all below it, as when a host goes; returns when it is gone."""
+        below = descendants(self.pid)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
+        kill_each(below)
         self._process.wait()
 
     def text(self) -> str:
@@ -165,6 +168,11 @@ class Servers:
         self.http.close()
         for program in self._programs:
             program.kill()
+
+    @property
+    def programs(self) -> list[Program]:
+        """All processes that were started, in order."""
+        return list(self._programs)
 
     def logs(self) -> str:
         """The ends of all logs."""
@@ -324,6 +332,12 @@ class OwnValkey:
         argv = [str(self._program), "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no"]
         self._running = Program("valkey", argv, {}, self._folder, self._folder / "valkey.log")
         eventually(self._answers, "Valkey answers", 20, logs=self._running.text)
+
+    def command(self, line: bytes) -> None:
+        """Send one inline command, `FLUSHALL` for example, and wait for the answer."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(line)
+            connection.recv(4096)
 
     def kill(self) -> None:
         """End it at once; what was in it is gone."""

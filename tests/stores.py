@@ -47,8 +47,9 @@ class Stores:
         return job
 
     async def take(self, worker: UUID, *, limit: int = 1, ids: Sequence[UUID] | None = None) -> list[Claim]:
-        """What the worker can claim."""
-        return await self.claims.claim(worker, "w", [QUEUE], limit=limit, ids=ids)
+        """What the worker can claim into `limit` slots of each kind."""
+        slots = {"shared": limit, "exclusive": limit}
+        return await self.claims.claim(worker, "w", [QUEUE], slots=slots, ids=ids)
 
     async def claimed(self, **fields: Any) -> Claim:
         """A new job that a new worker has claimed."""

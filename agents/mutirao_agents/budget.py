@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
@@ -138,4 +138,5 @@ class Asking:
 
 
 def _answer_tokens(message: AIMessage) -> int:
-    return message.usage_metadata["output_tokens"] if message.usage_metadata else 0
+    usage: Any = message.usage_metadata or {}
+    return int(usage.get("output_tokens", 0))  # a replayed answer may have a cost of 0 and nothing else

@@ -32,6 +32,8 @@ class SharedChat(BaseChatModel):
     remedy: str
     limit_seconds: float
     json_schema: bool = False
+    max_tokens: int | None = None
+    temperature: float = 0.0
     _build: Callable[[], BaseChatModel] = PrivateAttr()
     _slots: Slots = PrivateAttr()
     _inner: BaseChatModel | None = PrivateAttr(default=None)
@@ -49,7 +51,12 @@ class SharedChat(BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        return {"model": self.name_of_model, "provider": self.provider}
+        return {
+            "model": self.name_of_model,
+            "provider": self.provider,
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+        }
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)

@@ -4,18 +4,25 @@
 (a plain `graph.invoke` in a notebook or a test) use `use_context` to set one.
 """
 
-from collections.abc import Iterator, Sequence
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import UUID
 
 from mutirao.errors import MutiraoError
+from mutirao.jobs.states import JobState
 from mutirao.settings import Settings
+
+from mutirao_agents.steps import StepCalls
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +110,78 @@ class Models(Protocol):
         """A LangChain chat model. Calls made inside a step are recorded with prompt, answer, tokens and time."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ChildResult:
+    """How one child of a fan-out has ended. `output` is there when `state` is succeeded, else `error` (code, message)."""
+
+    ordinal: int
+    job_id: UUID
+    state: JobState
+    output: Any = None
+    error: dict[str, Any] | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it has succeeded."""
+        return self.state is JobState.SUCCEEDED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """A group of children; `results` is None while one of them has not ended."""
+
+    group: UUID
+    results: list[ChildResult] | None
+
+
+class Children(Protocol):
+    """Starts children of the running job. `mutirao_agents.fan_out` is what steps call."""
+
+    async def gather(
+        self,
+        key: str,
+        workflow: str,
+        inputs: Sequence[dict[str, Any]],
+        *,
+        queue: str | None,
+        priority: int | None,
+        fail_fast: bool,
+    ) -> Gathered:
+        """Start a group of children, or find the one that this key has started before.
+
+        Raises:
+            InputRejected: an input does not fit the schema; no child was started.
+            TooLarge: more inputs than a group may have.
+            LeaseLost: a newer attempt owns the job; no child was started.
+        """
+
+
+class Effects(Protocol):
+    """The job's ledger of what its steps did to the world outside."""
+
+    async def once(self, key: str, call: Callable[..., Any], *, idempotent: bool = False, request: Any = None) -> Any:
+        """Await `call()` once in the life of the job; its result, as JSON gives it back, whenever this is run again.
+
+        A call that a crash or an exception has left without a recorded end may have been made or not. With
+        `idempotent` it is made again; otherwise the job pauses, and a person decides (see agents/README.md).
+
+        Args:
+            key: names the effect; unique in the job, and the same whenever the step runs again.
+            call: a coroutine function. A parameter named `effect_id` is given the effect's id, the same for every try:
+                send it along as the idempotency key of the service that is called.
+            idempotent: calling it twice with the same effect id does no harm.
+            request: what is asked for, as JSON. The same key with another request is refused.
+
+        Raises:
+            EffectMismatch: the key was used for another request.
+            EffectRefused: the result is no JSON, or larger than `MUTIRAO_MAX_EFFECT_BYTES`. The effect counts as done.
+            LeaseLost: a newer attempt owns the job.
+        """
+
+    def once_sync(self, key: str, call: Callable[..., Any], *, idempotent: bool = False, request: Any = None) -> Any:
+        """The same for a synchronous step and a plain function."""
+
+
 class Emit(Protocol):
     """Write an event to the job's journal; `data` is kept as JSON.
 
@@ -112,6 +191,34 @@ class Emit(Protocol):
     """
 
     def __call__(self, kind: str, data: dict[str, Any]) -> None: ...
+
+
+class Wait(Protocol):
+    """From a synchronous step: what a coroutine of the context gives, as `job.wait(job.files.put(...))`.
+
+    Raises:
+        RuntimeError: called in a coroutine, which can await it.
+    """
+
+    def __call__(self, coroutine: Coroutine[Any, Any, T], /) -> T: ...
+
+
+def wait_apart(coroutine: Coroutine[Any, Any, T], /) -> T:
+    """`Wait` by a loop of its own in a thread: for contexts whose parts belong to no loop."""
+    context, results, errors = copy_context(), list[T](), list[BaseException]()
+
+    def run() -> None:
+        try:
+            results.append(asyncio.run(coroutine))
+        except BaseException as error:  # noqa: BLE001 (raised again by the caller's thread)
+            errors.append(error)
+
+    thread = threading.Thread(target=context.run, args=(run,))
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +235,12 @@ class JobContext:
     knowledge: Retriever
     models: Models
     emit: Emit
+    children: Children
+    effects: Effects
+    wait: Wait = wait_apart
+    # LangChain callbacks that watch over the job's model calls; the runner hangs them on the graph.
+    callbacks: Sequence[Any] = ()
+    calls: StepCalls = field(default_factory=StepCalls)
 
     def progress(self, done: int, total: int, what: str = "") -> None:
         """Say how far a step is; shown live."""

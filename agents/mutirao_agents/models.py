@@ -73,6 +73,8 @@ class ChatModels:
             remedy=self._remedy(provider),
             limit_seconds=self._settings.model_timeout_seconds,
             json_schema=provider in JSON_SCHEMA_PROVIDERS,
+            max_tokens=max_tokens,
+            temperature=temperature,
         )
 
     def _builtin(self, max_tokens: int, temperature: float) -> BaseChatModel:

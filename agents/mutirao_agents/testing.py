@@ -31,10 +31,21 @@ from mutirao.ids import new_id, stable_id
 from mutirao.settings import ModelSettings, Settings
 from pydantic import PrivateAttr
 
-from mutirao_agents.context import ArtifactRef, DocumentRef, JobContext, Passage
+from mutirao_agents.context import ArtifactRef, DocumentRef, JobContext, Passage, wait_apart
+from mutirao_agents.effects import EffectLedger
+from mutirao_agents.in_memory import Child, InMemoryChildren, InMemoryEffects
 from mutirao_agents.text.language import detect, overlap, terms
 
-__all__ = ["FolderFiles", "Hang", "InMemoryRetriever", "ScriptedModel", "ScriptedModels", "test_context"]
+__all__ = [
+    "FolderFiles",
+    "Hang",
+    "InMemoryChildren",
+    "InMemoryEffects",
+    "InMemoryRetriever",
+    "ScriptedModel",
+    "ScriptedModels",
+    "test_context",
+]
 
 
 @dataclass(frozen=True)
@@ -297,24 +308,32 @@ def _context(
     uploads: Mapping[UUID, tuple[str, bytes]] | None = None,
     settings: Settings | None = None,
     events: list[tuple[str, dict[str, Any]]] | None = None,
+    children: Mapping[str, Child] | InMemoryChildren | None = None,
+    effects: InMemoryEffects | None = None,
     **changes: Any,
 ) -> JobContext:
     """A job context without servers: artifacts go to `folder`, events to `events`, documents to collection `default`.
 
-    `changes` replace fields of the context, as `knowledge=...`.
+    `children` are functions of an input by the name of their workflow: what `fan_out` runs. `effects` holds the ledger;
+    given to two contexts, the second is an attempt after the first. `changes` replace fields of the context, as
+    `knowledge=...`.
     """
     journal = events if events is not None else []
+    settings = settings or Settings(model=ModelSettings(model="scripted" if model else "none"))
+    job_id, limit = changes.pop("job_id", None) or new_id(), settings.worker.max_effect_bytes
     fields: dict[str, Any] = {
-        "job_id": new_id(),
+        "job_id": job_id,
         "project_id": new_id(),
         "thread_id": new_id(),
         "workflow": "test",
         "epoch": 1,
-        "settings": settings or Settings(model=ModelSettings(model="scripted" if model else "none")),
+        "settings": settings,
         "files": FolderFiles(folder, uploads),
         "knowledge": InMemoryRetriever(documents or {}),
         "models": ScriptedModels(model),
         "emit": lambda kind, data: journal.append((kind, data)),
+        "children": children if isinstance(children, InMemoryChildren) else InMemoryChildren(children),
+        "effects": EffectLedger(effects or InMemoryEffects(), job_id, wait_apart, limit),
     }
     return JobContext(**(fields | changes))
 

@@ -8,7 +8,8 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
@@ -16,6 +17,8 @@ from mutirao.errors import NotFound, StorageFull, TooLarge
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _READ_BYTES = 256 << 10
+_INCOMING = "incoming"
+_DOOMED = ".doomed"
 
 
 class BlobStore(Protocol):
@@ -42,6 +45,15 @@ class BlobStore(Protocol):
     def stream(self, sha256: str) -> AsyncIterator[bytes]:
         """The blob in parts of at most 256 KiB. Raises NotFound."""
 
+    def old(self, seconds: float) -> AsyncIterator[list[str]]:
+        """SHA-256 of the blobs that were last put longer ago than that, some at a time."""
+
+    async def delete_old(self, blobs: Collection[str], seconds: float) -> int:
+        """Delete those of `blobs` that were not put again within that time; returns how many.
+
+        What somebody puts meanwhile is there when his `put` returns.
+        """
+
 
 class FolderBlobs:
     """A `BlobStore` in a folder that API and workers share."""
@@ -59,7 +71,9 @@ class FolderBlobs:
 
     def _put(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
-        if not self.path(sha256).exists():
+        try:
+            os.utime(self.path(sha256))  # its age counts from its last put
+        except FileNotFoundError:
             with self._room(), self._temporary() as file:
                 file.write(data)
                 self._keep(file, sha256)
@@ -93,6 +107,50 @@ class FolderBlobs:
         with file:
             while part := await asyncio.to_thread(file.read, _READ_BYTES):
                 yield part
+
+    async def old(self, seconds: float) -> AsyncIterator[list[str]]:
+        await asyncio.to_thread(self._clear_incoming, seconds)
+        for number in range(256):
+            if found := await asyncio.to_thread(self._old, self.folder / f"{number:02x}", seconds):
+                yield found
+
+    def _old(self, folder: Path, seconds: float) -> list[str]:
+        if not folder.exists():
+            return []
+        before = self._now() - seconds
+        return [file.name for file in os.scandir(folder) if len(file.name) == 64 and file.stat().st_mtime < before]
+
+    def _clear_incoming(self, seconds: float) -> None:
+        """Files that a killed process has left behind."""
+        before = self._now() - seconds
+        for file in (self.folder / _INCOMING).iterdir():
+            with suppress(FileNotFoundError):
+                if file.name.endswith(_DOOMED):
+                    file.replace(self.path(file.name.removesuffix(_DOOMED)))
+                elif file.stat().st_mtime < before:
+                    file.unlink()
+
+    async def delete_old(self, blobs: Collection[str], seconds: float) -> int:
+        return await asyncio.to_thread(self._delete_old, blobs, seconds)
+
+    def _delete_old(self, blobs: Collection[str], seconds: float) -> int:
+        before, deleted = self._now() - seconds, 0
+        for sha256 in blobs:
+            path, doomed = self.path(sha256), self.folder / _INCOMING / f"{sha256}{_DOOMED}"
+            with suppress(FileNotFoundError):
+                # Out of sight first: a `put` from now on writes it anew, and one before this has made it young.
+                path.replace(doomed)
+                if doomed.stat().st_mtime < before:
+                    doomed.unlink()
+                    deleted += 1
+                else:
+                    doomed.replace(path)
+        return deleted
+
+    def _now(self) -> float:
+        """By the clock that gives the files their times, which may be a file server's."""
+        with self._temporary() as file:
+            return os.fstat(file.fileno()).st_mtime
 
     def _room(self) -> "_Room":
         return _Room(self.folder)
@@ -128,7 +186,7 @@ class _Temporary:
     """A file beside the blobs that is gone at the end of the block unless it was moved into place."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "incoming"
+        self.folder = folder / _INCOMING
 
     def __enter__(self) -> BinaryIO:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -40,6 +40,18 @@ WHERE (CAST(:name AS text) IS NULL OR w.name = :name) AND (CAST(:version AS text
 ORDER BY w.name, coalesce(l.workers, 0) > 0 DESC, w.created_at DESC"""
 
 
+# The versions of a workflow, newest first; live workers of each, and unfinished jobs of one project.
+_VERSIONS = text("""
+SELECT w.version, w.created_at,
+    (SELECT count(*) FROM worker_workflows s JOIN workers p ON p.id = s.worker_id
+     WHERE s.workflow = w.name AND s.version = w.version AND p.lease_expires_at > now() AND p.stopped_at IS NULL
+    ) AS workers,
+    coalesce((SELECT jsonb_object_agg(c.state, c.jobs) FROM (
+        SELECT state, count(*) AS jobs FROM jobs j
+        WHERE j.project_id = :project_id AND j.workflow = w.name AND j.version = w.version AND j.finished_at IS NULL
+        GROUP BY state) c), '{}') AS unfinished
+FROM workflows w WHERE w.name = :name ORDER BY w.created_at DESC, w.version""")
+
 # Of a wrong input an answer says this much: the input itself may be of megabytes.
 _MOST_ERRORS = 20
 _MOST_CHARS = 500
@@ -69,6 +81,15 @@ class CataloguedWorkflow(WorkflowEntry):
     """A workflow as clients see it."""
 
     workers: int = Field(description="Live workers that serve this version; 0: jobs wait.")
+    created_at: datetime
+
+
+class WorkflowVersion(Record):
+    """One version of a workflow, and who still needs it."""
+
+    version: str
+    workers: int = Field(description="Live workers that serve it; 0: its jobs wait or are stranded.")
+    unfinished: dict[str, int] = Field(description="Jobs of the project that have not ended, by state.")
     created_at: datetime
 
 
@@ -107,6 +128,14 @@ class Catalogue:
             known = ", ".join(repr(entry.name) for entry in await self.entries()) or "none yet: is a worker running?"
             raise WorkflowUnknown(f"no workflow {name!r}; there are {known}", workflow=name)
         return CataloguedWorkflow.model_validate(dict(row))
+
+    async def versions(self, project_id: UUID, name: str) -> list[WorkflowVersion]:
+        """Every version there has been, newest first. Raises WorkflowUnknown."""
+        async with self.db.autocommit() as connection:
+            rows = (await connection.execute(_VERSIONS, {"name": name, "project_id": project_id})).mappings().all()
+        if not rows:
+            await self.get(name)
+        return [WorkflowVersion.model_validate(dict(row)) for row in rows]
 
 
 def check_input(workflow: WorkflowEntry, value: Any) -> None:

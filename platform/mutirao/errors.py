@@ -10,6 +10,7 @@ MutiraoError
 ├── Unauthorized               no key, or one that is not ours
 ├── NotFound                   nothing of that name in this project
 ├── Conflict                   the current state does not allow it
+│   ├── AlreadyDecided         an approval has had its decision, or its time has passed
 │   └── AlreadyRunning         a stack is already running on this data folder
 ├── Unavailable                a part is down; the same call may work later
 │   ├── StorageFull            the disk of the artifact store is full
@@ -20,6 +21,8 @@ MutiraoError
     ├── WorkflowUnavailable    the workflow could not be loaded by this worker
     ├── NoEvidence             nothing in the collections is about the topic
     ├── DocumentUnreadable     a document's text could not be taken out
+    ├── BudgetExhausted        the next call would pass what the job or its project may spend
+    ├── TimeLimitExceeded      a step, an attempt or the job took longer than it may
     └── LeaseLost              a newer attempt owns the job; nothing more is written
 
 Each class has a stable `code` and an HTTP status; messages name the value and the remedy.
@@ -99,6 +102,12 @@ class Conflict(MutiraoError):
     status = 409
 
 
+class AlreadyDecided(Conflict):
+    """Raised when an approval is no longer pending: its first decision stands; `details["state"]` says what it is."""
+
+    code = "already_decided"
+
+
 class AlreadyRunning(Conflict):
     """Raised when a stack is already running on this data folder."""
 
@@ -165,3 +174,15 @@ class LeaseLost(StepFailed):
     """Raised when a newer attempt owns the job; this one must write nothing more."""
 
     code = "lease_lost"
+
+
+class BudgetExhausted(StepFailed):
+    """Raised before a call that would pass what the job or its project may spend; the job ends with this state."""
+
+    code = "budget_exhausted"
+
+
+class TimeLimitExceeded(StepFailed):
+    """Raised when a step, an attempt or the job took longer than its limit; `details["limit"]` says which."""
+
+    code = "time_limit_exceeded"

@@ -4,9 +4,14 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from pydantic import ConfigDict, Field
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from mutirao.db import Database
 from mutirao.errors import Conflict, Unauthorized
@@ -29,6 +34,41 @@ ON CONFLICT (prefix) DO UPDATE SET secret_sha256 = excluded.secret_sha256
 _FIND_KEY = text("""
 SELECT project_id, secret_sha256 FROM api_keys
 WHERE prefix = :prefix AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())""")
+
+
+_GET = text("""
+SELECT id, name, max_running, budget, created_at,
+    (SELECT count(*) FROM jobs j WHERE j.project_id = p.id AND j.state = 'running') AS running,
+    (SELECT count(*) FROM jobs j WHERE j.project_id = p.id AND j.state = 'queued') AS queued
+FROM projects p WHERE id = :id""")
+
+_CHANGE = text("""
+UPDATE projects SET
+    max_running = CASE WHEN :set_max_running THEN CAST(:max_running AS int) ELSE max_running END,
+    budget = CASE WHEN :set_budget THEN CAST(:budget AS jsonb) ELSE budget END
+WHERE id = :id""").bindparams(bindparam("budget", type_=JSONB(none_as_null=True)))
+
+
+class ProjectBudget(Record):
+    """What all jobs of a project together may spend in a calendar month (UTC); null: no limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tokens: int | None = Field(None, gt=0, le=10**15, description="Input and output tokens of all model calls.")
+    cost: float | None = Field(None, gt=0, le=1e12, description="Money, by the price list of the settings.")
+    model_calls: int | None = Field(None, gt=0, le=10**15, description="Calls of models.")
+
+
+class Project(Record):
+    """A project and its limits; null: no limit."""
+
+    id: UUID
+    name: str
+    max_running: int | None = Field(None, description="Most jobs that run at once.")
+    budget: ProjectBudget | None = Field(None, description="What all its jobs may spend in a calendar month (UTC).")
+    running: int = Field(description="Jobs that run now.")
+    queued: int = Field(description="Jobs that wait for a worker.")
+    created_at: datetime
 
 
 class Identity(Record):
@@ -60,6 +100,23 @@ class Projects:
         """The id of the project of that name, made when it is new."""
         async with self.db.autocommit() as connection:
             return UUID(str(await connection.scalar(_PROJECT, {"id": new_id(), "name": name})))
+
+    async def get(self, project_id: UUID) -> Project:
+        """A project that there is: whose key was accepted."""
+        async with self.db.autocommit() as connection:
+            return Project.model_validate(dict((await connection.execute(_GET, {"id": project_id})).mappings().one()))
+
+    async def change(self, project_id: UUID, changes: Mapping[str, Any]) -> None:
+        """Set `max_running` and `budget`, each where it is given; None takes the limit away."""
+        budget: ProjectBudget | None = changes.get("budget")
+        values = {
+            "id": project_id,
+            "max_running": changes.get("max_running"),
+            "budget": budget.model_dump(exclude_none=True) if budget else None,
+        }
+        given = {f"set_{name}": name in changes for name in ("max_running", "budget")}
+        async with self.db.autocommit() as connection:
+            await connection.execute(_CHANGE, values | given)
 
     async def add_key(self, project_id: UUID, key: str, name: str) -> None:
         """Let `key` in. The same key again changes nothing; another secret with its prefix replaces it.

@@ -6,13 +6,14 @@ and passes the result on.
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from mutirao.errors import SettingsInvalid
 
@@ -32,11 +33,21 @@ class StackSettings(Area):
 
     home: Path = Field(Path(".mutirao"), description="Data folder of the embedded stack.")
     database_url: SecretStr | None = Field(None, description="PostgreSQL ≥ 15, `postgresql://user:password@host/db`.")
+    database_pipeline: bool = Field(
+        True,
+        description="Send what one checkpoint writes at once and prepared; `false`: statement by statement, which a "
+        "transaction pooler bears. The rest of the platform needs sessions of its own.",
+    )
     redis_url: SecretStr | None = Field(None, description="Redis ≥ 7 or Valkey, `redis://:password@host:6379/0`.")
     chroma_url: str | None = Field(None, description="Chroma server, `http://host:8000`.")
     artifacts_dir: Path | None = Field(None, description="Folder of the artifact store; default `<home>/artifacts`.")
     models_dir: Path | None = Field(None, description="Folder of model files; default `<home>/models`.")
     part_start_seconds: float = Field(30, gt=0, description="How long `mutirao up` waits for one part to be ready.")
+    faults: str | None = Field(
+        None,
+        description="For tests only: where the process is to die or to fail, "
+        "`name:action[:when]`; see `mutirao.faults`.",
+    )
     part_stop_seconds: float = Field(8, gt=0, description="How long a part may take to stop before it is killed.")
 
     @property
@@ -46,6 +57,15 @@ class StackSettings(Area):
     @property
     def models_path(self) -> Path:
         return self.models_dir or self.home / "models"
+
+
+class ModelPrice(BaseModel):
+    """What a model costs, in the currency of the price list."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input_per_million: float = Field(ge=0, description="A million input tokens.")
+    output_per_million: float = Field(ge=0, description="A million output tokens.")
 
 
 class ModelSettings(Area):
@@ -61,6 +81,11 @@ class ModelSettings(Area):
     model_timeout_seconds: float = Field(120, gt=0, description="Time limit of one model call.")
     model_max_tokens: int = Field(256, gt=0, description="Most tokens one answer may have, unless an agent asks less.")
     model_concurrency: int = Field(2, gt=0, description="Model calls at once per worker process.")
+    model_prices: dict[str, ModelPrice] = Field(
+        {},
+        description='Price list for budgets of cost, JSON: `{"gpt-5-mini": {"input_per_million": 0.25, '
+        '"output_per_million": 2}}`; a model that is not in it costs 0.',
+    )
     embeddings: str = Field(
         "builtin", description="Embeddings: `builtin` (multilingual-e5-small) or `provider:model` of init_embeddings."
     )
@@ -85,11 +110,23 @@ class WorkerSettings(Area):
     queues: str = Field("default", description="Queues this worker serves, separated by commas.")
     worker_name: str | None = Field(None, description="Stable name of the worker; default host name and first queue.")
     worker_slots: int = Field(200, gt=0, description="Jobs at once in one `shared` worker process.")
+    exclusive_slots: int = Field(4, gt=0, description="Jobs at once that have a process of their own, per worker.")
+    blocked_seconds: float = Field(
+        1,
+        ge=0.2,
+        description="How long a step may keep a shared loop to itself before its job gets a process of its own.",
+    )
     lease_seconds: float = Field(15, gt=0.5, description="How long a silent worker keeps its jobs.")
     poll_seconds: float = Field(1, gt=0, description="How often a worker looks for jobs whose hint was lost.")
+    probe_seconds: float = Field(10, gt=0, description="How often a worker makes sure that its hints reach it.")
     attempts: int = Field(3, gt=0, description="Attempts of a job before it is dead.")
+    version_grace_seconds: float = Field(
+        30, ge=0, description="How long a job waits for a worker of its version before it is `stranded`."
+    )
     event_flush_seconds: float = Field(0.04, gt=0, description="Longest time an event waits to be written.")
-    drain_seconds: float = Field(5, ge=0, description="How long running steps may go on after SIGTERM.")
+    max_children: int = Field(10_000, gt=0, description="Most children of one fan-out.")
+    max_effect_bytes: int = Field(256 << 10, gt=0, description="Largest result of one effect, as JSON.")
+    drain_seconds: float = Field(1, ge=0, description="How long running steps may go on after SIGTERM.")
 
 
 class KnowledgeSettings(Area):
@@ -111,8 +148,25 @@ class ModernizeSettings(Area):
     convert_seconds: float = Field(30, gt=0, description="Time limit for converting one file.")
 
 
+class RetentionSettings(Area):
+    """How long what has ended is kept, by the database clock; 0: for ever."""
+
+    keep_events_days: float = Field(
+        90, ge=0, description="Events and model calls of jobs that ended (their last event stays), and gone workers."
+    )
+    keep_checkpoints_days: float = Field(
+        30, ge=0, description="Checkpoints of jobs that ended; the newest of a thread stays as long as its jobs."
+    )
+    keep_jobs_days: float = Field(365, ge=0, description="Jobs that ended, with their children and all that is theirs.")
+    keep_keys_hours: float = Field(48, ge=0, description="Idempotency keys of jobs that ended.")
+    keep_blob_hours: float = Field(
+        24, ge=0, description="Stored files that no artifact, upload or document refers to, since they were last put."
+    )
+
+
 AREAS: tuple[type[Area], ...] = (
     StackSettings, ModelSettings, ApiSettings, WorkerSettings, KnowledgeSettings, ModernizeSettings,
+    RetentionSettings,
 )  # fmt: skip
 
 
@@ -126,6 +180,7 @@ class Settings:
         self.worker: WorkerSettings = _area(areas, "worker", WorkerSettings)
         self.knowledge: KnowledgeSettings = _area(areas, "knowledge", KnowledgeSettings)
         self.modernize: ModernizeSettings = _area(areas, "modernize", ModernizeSettings)
+        self.retention: RetentionSettings = _area(areas, "retention", RetentionSettings)
 
 
 def _area(areas: Mapping[str, Any], name: str, kind: type[Any]) -> Any:
@@ -152,6 +207,10 @@ def load_settings() -> Settings:
         first = error.errors()[0]
         name = PREFIX + str(first["loc"][0]).upper()
         raise SettingsInvalid(f"{name}={first.get('input')!r}: {first['msg']}", setting=name) from None
+    except SettingsError as error:
+        field = re.search(r'field "(\w+)"', str(error))
+        name = PREFIX + field[1].upper() if field else "a setting"
+        raise SettingsInvalid(f"{name} is not JSON; see README, Settings", setting=name) from None
 
 
 def _read_secret_files() -> None:

@@ -1,6 +1,5 @@
 """A worker's life: starts, names, drains, bad messages, and outages of what it stands on."""
 
-import json
 import signal
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import redis
 from mutirao.hints import HintSender
 from mutirao.stack.embedded import EmbeddedParts
 
+from tests.chaos.messages import DEADLY, HARMLESS
 from tests.servers import OwnValkey, Program, Servers
 
 pytestmark = pytest.mark.integration
@@ -74,7 +74,7 @@ def test_sigterm_lets_steps_end_and_hands_the_rest_back(api: Servers) -> None:
     assert "attempt.resumed" in api.event_types(job)
 
 
-def test_a_worker_that_leaves_ends_what_it_runs_and_takes_no_more(api: Servers) -> None:
+def test_a_worker_that_leaves_hands_over_at_the_next_step_and_takes_no_more(api: Servers) -> None:
     worker = api.start_worker("leaving", drain_seconds="30")
     one, two = gated(api), gated(api)
     api.until(lambda: len(steps(one[1])) == len(steps(two[1])) == 2, "both are in their second step")
@@ -88,9 +88,11 @@ def test_a_worker_that_leaves_ends_what_it_runs_and_takes_no_more(api: Servers) 
     assert time.monotonic() - began < 4
     two[2].touch()
     assert worker.wait() == 0, worker.text()
-    assert api.job(two[0])["state"] == "succeeded"
-    assert [attempt for attempt, _ in steps(two[1])] == ["1", "1", "1"]
+    assert api.job(two[0])["state"] == "queued"
     assert api.job(late)["attempts"] == 0
+    api.start_worker("successor")
+    assert api.ended(two[0])["state"] == "succeeded"
+    assert [attempt for attempt, _ in steps(two[1])] == ["1", "1", "2"]
 
 
 def test_a_worker_that_is_told_to_leave_at_once_leaves_nothing_behind(api: Servers) -> None:
@@ -123,34 +125,6 @@ def test_a_worker_without_settings_says_which_are_missing(api: Servers) -> None:
         assert program.wait() == 1
         assert name in program.text()
         assert "Traceback" not in program.text()
-
-
-def message(**changes: object) -> bytes:
-    """A message as Celery writes them to Redis."""
-    body = {
-        "body": "W1sibm90LWEtdXVpZCJdLCB7fSwge31d",  # [["not-a-uuid"], {}, {}]
-        "content-encoding": "utf-8",
-        "content-type": "application/json",
-        "headers": {"lang": "py", "task": "mutirao.hint", "id": "1", "root_id": "1"},
-        "properties": {
-            "correlation_id": "1",
-            "delivery_info": {"exchange": "default", "routing_key": "default"},
-            "delivery_tag": str(uuid4()),
-            "body_encoding": "base64",
-        },
-    }
-    return json.dumps(body | changes).encode()
-
-
-HARMLESS = (
-    b"{}",
-    message(),
-    message(headers={}),
-    message(headers={"lang": "py", "task": "os.system", "id": "1"}),
-    message(**{"content-type": "application/x-python-serialize"}),
-)
-# Celery ends its worker with these; whoever started it starts it again.
-DEADLY = (b"not json", b"[]", b"\xff\xfe\x00", message(body="!!!"))
 
 
 def test_hints_that_are_forged_doubled_or_malformed_do_no_harm(api: Servers, valkey: OwnValkey) -> None:
@@ -279,5 +253,25 @@ def test_a_step_that_exits_ends_its_worker_and_after_three_attempts_its_job(api:
         return bool(api.job(job)["finished_at"])
 
     api.until(dead, "the job is dead", 90)
+    assert api.job(job)["error"]["code"] == "attempts_exhausted"
+    assert api.run("noop")["state"] == "succeeded"
+
+
+def test_code_that_holds_the_interpreter_is_found_as_well(api: Servers) -> None:
+    """The watchdog of such a child cannot speak: that it does not answer is enough."""
+    api.the_worker("held", lease_seconds="60")
+    job = api.submit("burns", {"witness": str(api.folder / f"w-{uuid4()}"), "how": "c"})
+    ended = api.ended(job, 120)
+    assert (ended["state"], ended["kind"]) == ("succeeded", "exclusive")
+
+
+def test_a_step_that_kills_the_mother_of_its_process_is_contained_as_well(api: Servers) -> None:
+    job = api.submit("dies", {"witness": str(api.folder / f"w-{uuid4()}"), "how": "mother"})
+
+    def dead() -> bool:
+        api.the_worker("orphaned", lease_seconds="60")
+        return bool(api.job(job)["finished_at"])
+
+    api.until(dead, "the job is dead", 120)
     assert api.job(job)["error"]["code"] == "attempts_exhausted"
     assert api.run("noop")["state"] == "succeeded"

@@ -34,3 +34,17 @@ def test_help_loads_nothing_heavy() -> None:
 def test_the_settings_load_nothing_heavy() -> None:
     code = "import json, sys, mutirao.settings; sys.stderr.write(json.dumps(sorted(sys.modules)))"
     assert loaded_by(code) & HEAVY == set()
+
+
+def test_the_main_process_of_a_worker_loads_no_user_code_and_what_that_needs() -> None:
+    code = "import json, sys, mutirao_workers.__main__; sys.stderr.write(json.dumps(sorted(sys.modules)))"
+    loaded = loaded_by(code) & {
+        "chromadb",
+        "docx",
+        "langchain",
+        "langchain_core",
+        "langgraph",
+        "mutirao_agents",
+        "numpy",
+    }
+    assert loaded == set()

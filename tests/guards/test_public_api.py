@@ -6,7 +6,20 @@ import pytest
 
 PUBLIC = {
     "mutirao": ["__version__"],
-    "mutirao_agents": ["JobContext", "Kind", "Passage", "Workflow", "job_context", "use_context", "workflow"],
+    "mutirao_agents": [
+        "ChildResult",
+        "JobContext",
+        "Kind",
+        "NotDone",
+        "Passage",
+        "Workflow",
+        "effect",
+        "fan_out",
+        "fan_out_sync",
+        "job_context",
+        "use_context",
+        "workflow",
+    ],
     "mutirao_workers": [],
     "mutirao.samples": ["DEMO_COLLECTION", "DEMO_TOPIC", "sample_documents"],
 }

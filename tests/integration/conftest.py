@@ -1,7 +1,7 @@
 """One API and one worker process for all tests that only talk to them; tests that kill or stop something have their own."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
@@ -9,6 +9,7 @@ from mutirao.db import Database
 from mutirao.projects import Projects, new_key_text
 from mutirao.stack.embedded import EmbeddedParts
 
+from tests.driven import Driven, drive
 from tests.servers import Servers, new_database, own_redis
 
 
@@ -23,6 +24,25 @@ def servers(embedded: EmbeddedParts, tmp_path_factory: pytest.TempPathFactory) -
         running.start_api(stream_heartbeat_seconds="2", max_body_bytes=str(3 << 20), max_upload_bytes=str(4 << 20))
         running.start_worker("shared", lease_seconds="3")
         yield running
+
+
+@pytest.fixture(scope="session")
+def quiet(embedded: EmbeddedParts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """A running API without any worker: tests claim, hold and end its jobs themselves, see `tests.driven`."""
+    folder = tmp_path_factory.mktemp("quiet")
+    with (
+        new_database(embedded.database_url) as url,
+        Servers(folder, database_url=url, redis_url=own_redis(embedded.redis_url), env=embedded.env) as running,
+    ):
+        running.start_api(stream_heartbeat_seconds="2")
+        yield running
+
+
+@pytest.fixture
+async def driven(quiet: Servers) -> AsyncIterator[Driven]:
+    """That API, and the verbs of a worker that serves a workflow of the test's own."""
+    async with drive(quiet) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

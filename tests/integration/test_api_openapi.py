@@ -136,7 +136,18 @@ def test_the_document_covers_every_route_of_the_app(document: dict[str, Any], se
 def test_real_answers_fit_the_schemas_they_are_declared_with(document: dict[str, Any], servers: Servers) -> None:
     job = servers.run("files")
     failed = servers.run("boom")
+    schedule = {"name": "validated", "workflow": "noop", "cron": "0 0 1 1 *", "input": {"n": 1}}
+    made = servers.http.post("/schedules", json=schedule).json()
     gets = {
+        "/api/v1/jobs/{job_id}/checkpoints": f"/jobs/{job['id']}/checkpoints",
+        "/api/v1/jobs/{job_id}/children": f"/jobs/{job['id']}/children",
+        "/api/v1/jobs/{job_id}/usage": f"/jobs/{job['id']}/usage",
+        "/api/v1/jobs/{job_id}/approvals": f"/jobs/{job['id']}/approvals",
+        "/api/v1/approvals": "/approvals",
+        "/api/v1/schedules": "/schedules",
+        "/api/v1/schedules/{schedule_id}": f"/schedules/{made['id']}",
+        "/api/v1/project": "/project",
+        "/api/v1/workflows/{name}/versions": "/workflows/noop/versions",
         "/api/v1/jobs": "/jobs",
         "/api/v1/jobs/{job_id}": f"/jobs/{failed['id']}",
         "/api/v1/jobs/{job_id}/attempts": f"/jobs/{failed['id']}/attempts",
@@ -151,6 +162,7 @@ def test_real_answers_fit_the_schemas_they_are_declared_with(document: dict[str,
         schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         validate(document, schema, answer.json())
     validate(document, PROBLEM, servers.http.get("/jobs/x").json())
+    assert servers.http.delete(f"/schedules/{made['id']}").status_code == 204
 
 
 def validate(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:

@@ -18,7 +18,7 @@ from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata, empty_chec
 from mutirao.errors import LeaseLost
 from mutirao.jobs.records import Claim
 from mutirao.jobs.states import JobState
-from mutirao_workers.host import prepare_checkpoints
+from mutirao_workers.checkpoint_tables import prepare_checkpoints
 from mutirao_workers.saver import FencedSaver, Pool, open_pool
 
 from tests.stores import Stores, stores
@@ -47,9 +47,9 @@ class World:
         return {table: (await self.store.run(f"SELECT count(*) FROM {table}"))[0][0] for table in tables}
 
 
-@pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    pool = open_pool(database_url, 6)
+@pytest.fixture(params=[True, False], ids=["pipeline", "no_pipeline"])
+async def world(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    pool = open_pool(database_url, 6, pipeline=request.param)
     await pool.open()
     try:
         await prepare_checkpoints(pool)
@@ -152,6 +152,40 @@ async def test_an_attempt_that_begins_meanwhile_waits_for_the_write_it_fences_of
     assert len(await world.store.claims.reconcile()) == 1
 
 
+async def test_a_hook_writes_in_the_transaction_of_the_writes(world: World) -> None:
+    await world.store.run("CREATE TABLE IF NOT EXISTS seen (task text)")
+    await world.store.run("TRUNCATE seen")
+    saver = await world.saver()
+    config = await put(saver, checkpoint_with(words=["a"]))
+
+    async def note(cursor: Any, task_id: str, writes: Any) -> None:
+        await cursor.execute("INSERT INTO seen VALUES (%s)", (f"{task_id}: {writes}",))
+
+    saver.on_writes = note
+    await saver.aput_writes(config, [("words", ["b"])], "task")
+    assert await world.store.run("SELECT task FROM seen") == [("task: [('words', ['b'])]",)]
+    await finish(world, saver.claim)
+    with pytest.raises(LeaseLost):
+        await saver.aput_writes(config, [("words", ["c"])], "late")
+    assert len(await world.store.run("SELECT task FROM seen")) == 1
+
+
+async def test_writes_are_not_kept_when_the_hook_fails(world: World) -> None:
+    saver = await world.saver()
+    config = await put(saver, checkpoint_with(words=["a"]))
+    before = await world.rows()
+
+    async def refuse(cursor: Any, task_id: str, writes: Any) -> None:
+        raise ValueError(task_id)
+
+    saver.on_writes = refuse
+    with pytest.raises(ValueError, match="task"):
+        await saver.aput_writes(config, [("words", ["b"])], "task")
+    assert await world.rows() == before
+    saver.on_writes = None
+    await saver.aput_writes(config, [("words", ["b"])], "task")
+
+
 async def test_many_attempts_write_at_once_over_a_small_pool(world: World) -> None:
     savers = [await world.saver() for _ in range(20)]
 
@@ -180,6 +214,20 @@ async def test_one_stale_writer_among_many_stops_only_itself(world: World) -> No
     assert (await world.rows())["checkpoints"] == 8
 
 
+async def test_without_a_pipeline_nothing_stays_on_the_server_s_connection(world: World) -> None:
+    """What a transaction pooler needs: the next statement may reach another connection."""
+    claim = await world.store.claimed()
+    async with open_pool(world.store.db.url, 1, pipeline=world.pool.pipelined) as pool:
+        saver = FencedSaver(pool, claim)
+        config = await put(saver, checkpoint_with(words=["a"]))
+        await saver.aput_writes(config, [("words", ["b"])], "task")
+        await saver.aget_tuple(config)
+        async with pool.connection() as connection:
+            cursor = await connection.execute("SELECT count(*) AS n FROM pg_prepared_statements", prepare=False)
+            [row] = await cursor.fetchall()
+    assert (row["n"] > 0) == world.pool.pipelined
+
+
 async def test_cancelling_a_write_leaves_the_pool_usable(world: World) -> None:
     saver = await world.saver()
     for delay in (0, 0.001, 0.002, 0.004):
@@ -195,7 +243,7 @@ async def test_cancelling_a_write_leaves_the_pool_usable(world: World) -> None:
 
 
 READ = """
-import asyncio, sys, mutirao_workers.__main__
+import asyncio, sys
 from uuid import UUID
 from mutirao.jobs.records import Claim
 from mutirao_workers.saver import FencedSaver, open_pool
@@ -213,6 +261,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.parametrize("world", [True], ids=["pipeline"], indirect=True)
 async def test_a_forged_row_runs_no_code_in_a_worker(world: World, tmp_path: Path) -> None:
     saver = await world.saver()
     config = await put(saver, checkpoint_with(words=["a"]))

@@ -93,9 +93,16 @@ def test_what_a_step_streams_of_its_own_is_written_down_whatever_it_is(servers: 
     assert custom == [{"a": 1}, {"value": "text"}, {"value": [1, 2]}, {"value": None}]
 
 
-def test_a_graph_that_asks_fails_with_a_code_of_its_own(servers: Servers) -> None:
-    job = servers.run("asks")
-    assert (job["state"], job["error"]["code"]) == ("failed", "approval_unsupported")
+def test_a_graph_that_asks_waits_for_the_decision_and_goes_on_with_it(servers: Servers) -> None:
+    job = servers.submit("asks")
+    servers.until(lambda: servers.job(job)["state"] == "paused", "the job asks")
+    assert servers.job(job)["waiting_for"] == "approval"
+    [approval] = servers.http.get(f"/jobs/{job}/approvals").json()
+    assert (approval["step"], approval["request"]) == ("ask", "how many?")
+    assert servers.http.post(f"/approvals/{approval['id']}", json={"decision": 7}).status_code == 200
+    assert servers.http.post(f"/approvals/{approval['id']}", json={"decision": 8}).json()["code"] == "already_decided"
+    ended = servers.ended(job)
+    assert (ended["state"], ended["output"], ended["attempts"]) == ("succeeded", {"n": 7}, 2)
 
 
 def test_a_graph_without_an_end_is_stopped(servers: Servers) -> None:

@@ -19,9 +19,9 @@ from mutirao.jobs.states import JobState
 from mutirao_agents import Workflow, workflow
 from mutirao_agents.context import JobContext
 from mutirao_agents.testing import test_context as job_context_of
-from mutirao_workers import runner as runner_module
+from mutirao_workers import endings
+from mutirao_workers.checkpoint_tables import prepare_checkpoints
 from mutirao_workers.executor import SharedExecutor
-from mutirao_workers.host import prepare_checkpoints
 from mutirao_workers.journal import Journal
 from mutirao_workers.runner import Attempt, Runner, Stop
 from mutirao_workers.saver import Pool, open_pool
@@ -83,7 +83,7 @@ class World:
 
 @pytest.fixture
 async def world(database_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(runner_module, "_FINISH_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(endings, "_PAUSE_SECONDS", 0.02)
     with psycopg.connect(database_url, autocommit=True) as admin:
         admin.execute(f"DROP ROLE IF EXISTS {ROLE}".encode())
         admin.execute(f"CREATE ROLE {ROLE} LOGIN SUPERUSER PASSWORD 'claims'".encode())
@@ -133,7 +133,7 @@ async def test_an_end_is_written_as_soon_as_the_database_answers_again(world: Wo
     attempt, task = await start(world, step)
     with world.shut_out():
         gate.set()
-        await asyncio.sleep(20 * runner_module._FINISH_PAUSE_SECONDS)
+        await asyncio.sleep(20 * endings._PAUSE_SECONDS)
         done, _ = await asyncio.wait([task], timeout=1)
         assert not done, "it gave up"
     async with asyncio.timeout(20):
@@ -237,7 +237,7 @@ async def test_a_cancel_before_the_first_step_counts(world: World) -> None:
         ran.append(state)
         return {}
 
-    executor = SharedExecutor(world.runner(step), 5, asyncio.Event())
+    executor = SharedExecutor(world.runner(step), 5, lambda claim, error: None)
     claim = await world.store.claimed()
     executor.start(claim)
     executor.stop(claim.job_id, Stop.CANCEL)

@@ -111,6 +111,53 @@ async def test_a_put_that_is_cancelled_leaves_nothing(blobs: FolderBlobs) -> Non
     assert files(blobs) == []
 
 
+def make_old(blobs: FolderBlobs, sha256: str) -> None:
+    then = blobs.path(sha256).stat().st_mtime - 100
+    os.utime(blobs.path(sha256), (then, then))
+
+
+async def old(blobs: FolderBlobs, seconds: float) -> set[str]:
+    return {sha256 async for some in blobs.old(seconds) for sha256 in some}
+
+
+async def test_a_blob_is_as_old_as_its_last_put(blobs: FolderBlobs) -> None:
+    first, second = await blobs.put(b"first"), await blobs.put(b"second")
+    assert await old(blobs, 50) == set()
+    make_old(blobs, first)
+    make_old(blobs, second)
+    assert await old(blobs, 50) == {first, second}
+    await blobs.put(b"first")
+    assert await old(blobs, 50) == {second}
+    await blobs.put_stream(parts(b"second"), limit=10)
+    assert await old(blobs, 50) == set()
+
+
+async def test_what_is_put_again_is_not_deleted(blobs: FolderBlobs) -> None:
+    first, second = await blobs.put(b"first"), await blobs.put(b"second")
+    make_old(blobs, first)
+    make_old(blobs, second)
+    await blobs.put(b"first")
+    assert await blobs.delete_old([first, second, "0" * 64], 50) == 1
+    assert await blobs.read(first) == b"first"
+    with pytest.raises(NotFound):
+        await blobs.read(second)
+    assert await blobs.put(b"second") == second
+
+
+async def test_what_killed_processes_left_behind_is_cleared(blobs: FolderBlobs) -> None:
+    """A half-written file goes; a blob that was being deleted is there again."""
+    sha256 = await blobs.put(DATA)
+    incoming = blobs.folder / "incoming"
+    blobs.path(sha256).rename(incoming / f"{sha256}.doomed")
+    (incoming / "half").write_bytes(b"half")
+    (incoming / "old").write_bytes(b"old")
+    then = (incoming / "old").stat().st_mtime - 100
+    os.utime(incoming / "old", (then, then))
+    assert await old(blobs, 50) == set()
+    assert await blobs.read(sha256) == DATA
+    assert [file.name for file in incoming.iterdir()] == ["half"]
+
+
 @pytest.mark.parametrize("sha256", ["", "x", "0" * 64, "../" * 21 + "x", "é" * 64, "0" * 63 + "/"])
 async def test_an_unknown_hash_or_what_is_none_is_not_found(blobs: FolderBlobs, sha256: str) -> None:
     await blobs.put(DATA)

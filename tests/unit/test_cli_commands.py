@@ -18,7 +18,11 @@ HELP_SECONDS = 0.5
 COMMANDS = [
     ["run"], ["jobs", "list"], ["jobs", "show"], ["jobs", "follow"], ["jobs", "cancel"], ["knowledge", "add"],
     ["knowledge", "search"], ["knowledge", "list"], ["knowledge", "delete"], ["workflows"], ["workers"], ["db", "upgrade"],
-    ["init"], ["demo"], ["up"], ["down"], ["status"], ["doctor"], ["models", "pull"],
+    ["init"], ["demo"], ["up"], ["down"], ["status"], ["doctor"], ["models", "pull"], ["workflows", "show"],
+    ["workflows", "versions"], ["workflows", "check"], ["project", "show"], ["project", "set"],
+    *(["jobs", verb] for verb in ("pause", "resume", "retry", "fork", "children", "checkpoints", "usage", "approvals")),
+    *(["approvals", verb] for verb in ("list", "show", "decide")),
+    *(["schedules", verb] for verb in ("list", "add", "show", "pause", "resume", "delete", "trigger")),
 ]  # fmt: skip
 
 
@@ -58,7 +62,11 @@ def test_no_command_at_all_shows_the_help(cli: CliRunner) -> None:
     "arguments",
     [["nope"], ["jobs", "show", "not-a-uuid"], ["jobs", "list", "--state", "odd"], ["jobs", "list", "--limit", "0"],
      ["run"], ["run", "w", "--file", "/no/such/file"], ["run", "w", "--detach", "--out", "x"], ["knowledge", "search", "x"],
-     ["knowledge", "add", "/no/such/file", "-c", "notes"]],
+     ["knowledge", "add", "/no/such/file", "-c", "notes"], ["run", "w", "--delay", "-1"], ["project", "set"],
+     ["project", "set", "--max-running", "1", "--no-max-running"], ["schedules", "add", "name", "w"],
+     ["approvals", "decide", "00000000-0000-0000-0000-000000000000"],
+     ["approvals", "decide", "00000000-0000-0000-0000-000000000000", "--approve", "--reject"],
+     ["approvals", "decide", "not-a-uuid", "--approve"], ["jobs", "children", "x"]],
     ids=" ".join,
 )  # fmt: skip
 def test_wrong_usage_is_code_2(cli: CliRunner, arguments: list[str]) -> None:

@@ -107,6 +107,61 @@ def test_a_failure_says_what_was_wrong() -> None:
     )
 
 
+HELD = events(
+    (0.0, "job.started", None, {"worker": "w1"}),
+    (0.1, "step.started", "ask", {"id": "1"}),
+    (0.2, "step.interrupted", "ask", {"id": "1"}),
+    (0.3, "job.paused", None, {"waiting_for": "approval"}),
+    (9.0, "approval.decided", "ask", {"decision": True}),
+    (9.0, "job.resumed", None, {"after": "approval"}),
+    (9.1, "job.started", None, {"worker": "w1"}),
+    (9.2, "step.started", "ask", {"id": "1"}),
+    (9.3, "attempt.failed", None, {"error": {"code": "step_failed", "message": "no good"}}),
+    (9.4, "job.failed", None, {}),
+    (9.5, "job.retried", None, {}),
+)
+
+
+def test_a_job_that_stands_still_has_not_ended() -> None:
+    view, seen = JobView(), []
+    for event in HELD:
+        view.take(event)
+        seen.append((view.state, view.ended, view.steps["ask"].state if view.steps else None))
+    assert seen == [
+        ("running", False, None),
+        ("running", False, StepState.RUNNING),
+        ("running", False, StepState.HELD),
+        ("paused", False, StepState.HELD),
+        ("paused", False, StepState.HELD),
+        ("queued", False, StepState.HELD),
+        ("running", False, StepState.HELD),
+        ("running", False, StepState.RUNNING),
+        ("queued", False, StepState.LOST),
+        ("failed", True, StepState.LOST),
+        ("queued", False, StepState.LOST),
+    ]
+    assert [line.split(" s  ", 1)[1] for line in lines_of(HELD)] == [
+        "started by worker w1",
+        "ask waits",
+        "paused, waits for approval",
+        'approval.decided {"decision": true}',
+        "resumed",
+        "started by worker w1",
+        "attempt 1 failed: no good",
+        "failed",
+        "retried",
+    ]
+
+
+@pytest.mark.parametrize("kind", [LineScreen, LiveScreen])
+def test_a_note_is_a_line_that_stays_and_harms_no_terminal(kind: type[LineScreen] | type[LiveScreen]) -> None:
+    stream = io.StringIO()
+    with kind(stream) as screen:
+        screen.show(HELD[0])
+        screen.note("[bold]decide\x1b[2J now")
+    assert "[bold]decide�[2J now" in stream.getvalue()
+
+
 def test_progress_that_counts_thousands_does_not_fill_the_screen() -> None:
     counted = [(n / 1000, "progress", "a", {"done": n, "total": 2000, "what": "files"}) for n in range(1, 2001)]
     found = lines_of(events(*counted))

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from mutirao.client import Client
 from mutirao.client.connection import Connection, ConnectionLost, NoConnection, NotAnApi, is_loopback
-from mutirao.errors import InvalidInput, NotFound, SettingsInvalid, Unauthorized, Unavailable
+from mutirao.errors import Conflict, InvalidInput, NotFound, SettingsInvalid, Unauthorized, Unavailable
 
 KEY = "mk_12345678.secret"
 JOB = {
@@ -133,10 +133,34 @@ def test_an_input_that_is_not_json_is_refused_here(value: dict[str, Any]) -> Non
 def test_following_goes_on_where_it_broke_off_and_shows_nothing_twice() -> None:
     broken = streams(event(1) + event(2) + b"id: 3\ndata: {half", cut=True)
     overlapping = streams(event(2) + event(3))  # ends without a terminal event
-    rest = streams(b": still here\n\n" + event(4) + event(5, "job.succeeded") + event(6))
-    with server(gives(200, JOB), broken, hangs_up, overlapping, rest) as (url, seen), Client(url, KEY) as client:
+    rest = streams(b": still here\n\n" + event(4) + event(5, "job.succeeded"))
+    ended = gives(200, {**JOB, "state": "succeeded", "last_seq": 5})
+    answers = (gives(200, JOB), broken, hangs_up, overlapping, rest, ended)
+    with server(*answers) as (url, seen), Client(url, KEY) as client:
         assert [found.seq for found in client.follow(JOB["id"])] == [1, 2, 3, 4, 5]
-    assert [request.headers["Last-Event-ID"] for request in seen[1:]] == ["0", "2", "2", "3"]
+    assert [request.headers["Last-Event-ID"] for request in seen[1:]] == ["0", "2", "2", "3", None]
+
+
+def test_following_goes_on_behind_an_end_that_was_retried() -> None:
+    first = streams(event(1) + event(2, "job.failed"))
+    again = streams(
+        event(3, "job.retried") + event(4, "job.dead") + event(5, "job.retried") + event(6, "job.succeeded")
+    )
+    ended = gives(200, {**JOB, "state": "succeeded", "last_seq": 6})
+    with server(gives(200, JOB), first, gives(200, JOB), again, ended) as (url, seen), Client(url, KEY) as client:
+        assert [found.seq for found in client.follow(JOB["id"])] == [1, 2, 3, 4, 5, 6]
+    assert len(seen) == 5
+
+
+def test_a_submission_whose_first_try_is_in_flight_is_sent_again() -> None:
+    in_flight = gives(409, {"code": "request_in_flight", "detail": "in a moment"})
+    with server(in_flight, in_flight, gives(202, JOB)) as (url, seen), Client(url, KEY) as client:
+        assert str(client.submit("w").id) == JOB["id"]
+    assert len({request.headers["Idempotency-Key"] for request in seen}) == 1
+    with server(gives(409, {"code": "conflict"})) as (url, seen), Client(url, KEY) as client:
+        with pytest.raises(Conflict):
+            client.submit("w")
+        assert len(seen) == 1
 
 
 def test_following_ends_when_the_api_stays_away() -> None:

@@ -2,10 +2,14 @@
 
 import pytest
 from mutirao import catalogue, errors, uploads, workers
-from mutirao.api.routes import jobs, knowledge
+from mutirao import projects as platform_projects
+from mutirao import schedules as platform_schedules
+from mutirao.api.routes import approvals, jobs, knowledge, projects, schedules
 from mutirao.client import records
 from mutirao.client.problems import error_of
 from mutirao.errors import InputRejected, InvalidInput, MutiraoError, NotFound, StorageFull, Unavailable
+from mutirao.jobs import approvals as job_approvals
+from mutirao.jobs import checkpoints, usage
 from mutirao.knowledge import records as knowledge_records
 from mutirao_agents.context import DocumentRef, Passage
 from pydantic import BaseModel
@@ -15,6 +19,17 @@ SAME = [
     (records.Worker, workers.Worker),
     (records.Upload, uploads.Upload),
     (records.JobPage, jobs.JobPage),
+    (records.ChildPage, jobs.ChildPage),
+    (records.Checkpoint, checkpoints.Checkpoint),
+    (records.Usage, usage.Usage),
+    (records.MonthUsage, usage.MonthUsage),
+    (records.ProjectBudget, platform_projects.ProjectBudget),
+    (records.Project, projects.ProjectView),
+    (records.Approval, job_approvals.Approval),
+    (records.ApprovalPage, approvals.ApprovalPage),
+    (records.Schedule, platform_schedules.Schedule),
+    (records.SchedulePage, schedules.SchedulePage),
+    (records.WorkflowVersion, catalogue.WorkflowVersion),
     (records.Collection, knowledge_records.Collection),
     (records.Document, knowledge_records.Document),
     (records.AddedDocument, knowledge.Added),

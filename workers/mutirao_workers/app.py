@@ -6,8 +6,8 @@ from mutirao.hints import broker_options
 from mutirao.settings import Settings
 
 
-def create_celery(settings: Settings) -> Celery:
-    """Celery for the queues this worker serves."""
+def create_celery(settings: Settings, own_queue: str) -> Celery:
+    """Celery for the queues this worker serves, and for `own_queue`, where its probes come back."""
     assert settings.stack.redis_url is not None
     app = Celery("mutirao", broker=settings.stack.redis_url.get_secret_value(), set_as_current=False)
     app.conf.update(
@@ -16,7 +16,8 @@ def create_celery(settings: Settings) -> Celery:
         task_ignore_result=True,
         # No acknowledgement: a hint that is lost with its worker costs one poll, and two round trips less each.
         task_queues=[
-            Queue(name, Exchange(name, type="direct"), routing_key=name, no_ack=True) for name in queues(settings)
+            Queue(name, Exchange(name, type="direct"), routing_key=name, no_ack=True)
+            for name in (*queues(settings), own_queue)
         ],
         broker_transport_options=broker_options(),
         broker_connection_retry_on_startup=True,

@@ -9,8 +9,15 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
+from mutirao_workers.ledger import REPLAYED
+
 MODEL_CALL = "model.call"
 _MOST_CHARS = 20_000  # of one prompt message or answer that the journal keeps
+
+
+def model_name(serialized: dict[str, Any] | None, metadata: dict[str, Any] | None) -> str:
+    """What the journal and the price list call a model."""
+    return str((metadata or {}).get("ls_model_name") or (serialized or {}).get("name") or "unknown")
 
 
 class CallRecorder(BaseCallbackHandler):
@@ -33,18 +40,19 @@ class CallRecorder(BaseCallbackHandler):
     ) -> None:
         """A call begins."""
         metadata = metadata or {}
-        model = metadata.get("ls_model_name") or (serialized or {}).get("name") or "unknown"
+        model = model_name(serialized, metadata)
         prompt = [
             {"role": message.type, "content": message.text[:_MOST_CHARS]} for batch in messages for message in batch
         ]
-        self._open[run_id] = (time.monotonic(), metadata.get("langgraph_node"), {"model": str(model), "prompt": prompt})
+        self._open[run_id] = (time.monotonic(), metadata.get("langgraph_node"), {"model": model, "prompt": prompt})
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """It has answered."""
         generation = response.generations[0][0] if response.generations and response.generations[0] else None
         message = generation.message if isinstance(generation, ChatGeneration) else None
         answer = message.text if message is not None else (generation.text if generation else "")
-        self._close(run_id, {"answer": answer[:_MOST_CHARS], **_usage(message)})
+        result: dict[str, Any] = {"answer": answer[:_MOST_CHARS]}
+        self._close(run_id, result | ({"replayed": True} if replayed(response) else usage_of(message)))
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """It has failed."""
@@ -56,9 +64,16 @@ class CallRecorder(BaseCallbackHandler):
         self._emit(step, call | result | {"milliseconds": milliseconds})
 
 
-def _usage(message: BaseMessage | None) -> dict[str, int]:
+def replayed(response: LLMResult) -> bool:
+    """Whether the answer is one that an earlier run of the step was given: it cost nothing now."""
+    first = response.generations[0][0] if response.generations and response.generations[0] else None
+    return bool(first is not None and (first.generation_info or {}).get(REPLAYED))
+
+
+def usage_of(message: BaseMessage | None) -> dict[str, int]:
+    """Tokens of an answer; empty when the model does not say."""
     usage = message.usage_metadata if isinstance(message, AIMessage) else None
-    if usage is None:
+    if usage is None or "input_tokens" not in usage:
         return {}
     cached = (usage.get("input_token_details") or {}).get("cache_read", 0)
     return {

@@ -1,4 +1,4 @@
-"""What brings jobs into a worker process: hints, a slow poll, and slots that become free. Also cancels."""
+"""What brings jobs into a worker process: hints, a slow poll, and slots that become free. Also requests to stop."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,13 +11,12 @@ from mutirao.jobs.records import Claim
 from mutirao.logs import logger
 from sqlalchemy.exc import SQLAlchemyError
 
-from mutirao_workers.executor import Executor
-from mutirao_workers.runner import Stop
+from mutirao_workers.stops import Stop
 
 _log = logger("intake")
 _ERROR_PAUSE_SECONDS = 0.5
 # A notice may come before the claim it is about has been answered, or be lost with its connection.
-_CANCELS_LOOK_SECONDS = 0.5
+_REQUESTS_LOOK_SECONDS = 0.5
 
 
 class Named(Protocol):
@@ -30,21 +29,37 @@ class Named(Protocol):
     def name(self) -> str: ...
 
 
+class Executor(Protocol):
+    """Runs attempts. Implementers owe:
+
+    * `start` and `stop` return at once; the attempt's end is written by whoever runs it.
+    * after `stop(job, CANCEL)` nothing of the attempt has an effect any more once the job is terminal.
+    """
+
+    def free(self) -> dict[str, int]:
+        """Free slots by kind of workflow."""
+
+    def start(self, claim: Claim) -> None:
+        """Begin an attempt. The caller has made sure that a slot of its kind is free."""
+
+    def stop(self, job_id: UUID, reason: Stop) -> None:
+        """End the attempt of a job; does nothing when it does not run here."""
+
+    def job_ids(self) -> list[UUID]:
+        """Jobs whose attempts run now."""
+
+
 class Intake:
     """Claims jobs whenever there may be some and a slot is free."""
 
     def __init__(
-        self,
-        claims: ClaimStore,
-        executor: Executor,
-        slot_free: asyncio.Event,
-        me: Named,
-        queues: Sequence[str],
-        poll_seconds: float,
+        self, claims: ClaimStore, executor: Executor, me: Named, queues: Sequence[str], poll_seconds: float
     ) -> None:
         self._claims = claims
         self._executor = executor
-        self._wake = slot_free
+        self._wake = asyncio.Event()
+        self._leaving = False
+        self._full = False  # there may be jobs that found no slot of their kind
         self._me = me
         self._queues = queues
         self._poll_seconds = poll_seconds
@@ -61,9 +76,19 @@ class Intake:
         self._backlog = True
         self._wake.set()
 
+    def slot_free(self) -> None:
+        """An attempt has ended."""
+        self._backlog |= self._full
+        self._wake.set()
+
+    def leave(self) -> None:
+        """Claim no more: `run` returns when a claim that is on its way has been answered and its jobs are begun."""
+        self._leaving = True
+        self._wake.set()
+
     async def run(self) -> None:
-        """Claim until cancelled."""
-        while True:
+        """Claim until told to leave."""
+        while not self._leaving:
             try:
                 await self._take()
             except (SQLAlchemyError, OSError) as error:
@@ -75,18 +100,20 @@ class Intake:
 
     async def _take(self) -> None:
         """Claim what fits into the free slots: of the whole queue when there may be a backlog, else what was hinted."""
-        while (free := self._executor.slots - self._executor.running) > 0 and (self._backlog or self._hints):
+        while (self._backlog or self._hints) and not self._leaving:
+            free = {kind: max(0, count) for kind, count in self._executor.free().items()}
+            if not any(free.values()):
+                self._full = True
+                return
             hints, self._hints = self._hints, []
             everything, self._backlog = self._backlog, False
-            claimed = await self._claim(None if everything else hints, free)
+            claimed = await self._claims.claim(
+                self._me.id, self._me.name, self._queues, slots=free, ids=None if everything else hints
+            )
             for claim in claimed:
+                free[claim.kind] -= 1
                 self._executor.start(claim)
-            if len(claimed) == free:
-                # There may be more than fitted; look again when a slot is free.
-                self._backlog = True
-
-    async def _claim(self, ids: list[UUID] | None, limit: int) -> list[Claim]:
-        return await self._claims.claim(self._me.id, self._me.name, self._queues, limit=limit, ids=ids)
+            self._full = not all(free.values())
 
     async def _pause(self) -> bool:
         """Wait for a reason to look; True when it is only time."""
@@ -98,22 +125,28 @@ class Intake:
         self._wake.clear()
         return False
 
-    async def watch_cancels(self, cancels: Notices) -> None:
-        """Stop attempts whose jobs somebody has asked to end, until cancelled."""
-        async with cancels.all_keys() as keys:
+    async def watch_requests(self, requests: Notices) -> None:
+        """Stop attempts whose jobs somebody has asked to end or to pause, until cancelled."""
+        async with requests.all_keys() as keys:
             while True:
-                if key := await _next(keys, _CANCELS_LOOK_SECONDS):
-                    self._executor.stop(UUID(key), Stop.CANCEL)
-                else:
-                    await self._missed_cancels()
+                key = await _next(keys, _REQUESTS_LOOK_SECONDS)
+                running = self._executor.job_ids()
+                await self._stop_asked([job for job in running if not key or str(job) == key])
 
-    async def _missed_cancels(self) -> None:
-        running = self._executor.job_ids()
+    async def watch_work(self, work: Notices) -> None:
+        """Look at the whole queue when somebody says that there are jobs in it, until cancelled."""
+        async with work.all_keys() as keys:
+            while True:
+                queue = await keys.get()
+                if not queue or queue in self._queues:
+                    self.look()
+
+    async def _stop_asked(self, running: list[UUID]) -> None:
         if not running:
             return
         try:
-            for job_id in await self._claims.cancelled(running):
-                self._executor.stop(job_id, Stop.CANCEL)
+            for job_id, what in await self._claims.asked(running):
+                self._executor.stop(job_id, Stop[what.upper()])
         except (SQLAlchemyError, OSError) as error:
             _log.warning("intake.database_error", error=str(error))
 

@@ -2,36 +2,29 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from mutirao.artifacts import FolderBlobs
 from mutirao.db import Database
 from mutirao.db.notices import Notices
+from mutirao.errors import PartFailed
 from mutirao.ids import new_id
 from mutirao.jobs.claims import ClaimStore
-from mutirao.jobs.records import Claim
-from mutirao.jobs.store import CANCELS_CHANNEL
+from mutirao.jobs.store import CANCELS_CHANNEL, WORK_CHANNEL
+from mutirao.schedules import ScheduleStore
 from mutirao.settings import Settings
-from mutirao.uploads import Uploads
-from mutirao_agents.context import Emit, JobContext
-from mutirao_agents.discovery import Found
-from mutirao_agents.knowledge.services import KnowledgeServices
-from mutirao_agents.models import ChatModels
 
 from mutirao_workers.app import queues
-from mutirao_workers.executor import Executor, SharedExecutor
-from mutirao_workers.files import JobFiles
 from mutirao_workers.intake import Intake
-from mutirao_workers.journal import Journal
 from mutirao_workers.lease import Lease
+from mutirao_workers.nursery import Nursery
+from mutirao_workers.processes import ProcessExecutor
 from mutirao_workers.reconciler import Reconciler
-from mutirao_workers.runner import Runner, Stop
-from mutirao_workers.saver import Pool
+from mutirao_workers.strays import Strays
 
-KIND = "shared"
+_CLAIM_SECONDS = 3.0
+_LOOK_SECONDS = 0.25
+KIND = "shared"  # and exclusive: every worker has both kinds of slots
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,12 @@ class Identity:
 
     @classmethod
     def of(cls, settings: Settings) -> "Identity":
-        return cls(new_id(), settings.worker.worker_name or f"{socket.gethostname()}-{queues(settings)[0]}")
+        return cls(new_id(), worker_name(settings))
+
+
+def worker_name(settings: Settings) -> str:
+    """The name a worker keeps from process to process."""
+    return settings.worker.worker_name or f"{socket.gethostname()}-{queues(settings)[0]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,61 +50,67 @@ class Parts:
 
     lease: Lease
     lost: asyncio.Event
-    journal: Journal
-    executor: Executor
-    cancels: Notices
+    executor: ProcessExecutor
+    requests: Notices
+    work: Notices
     intake: Intake
     reconciler: Reconciler
+    strays: Strays
 
     @classmethod
-    def build(cls, settings: Settings, db: Database, pool: Pool, found: Found, me: Identity) -> "Parts":
+    def build(cls, settings: Settings, db: Database, nursery: Nursery, me: Identity) -> "Parts":
         """Wire them by the settings."""
         worker = settings.worker
-        loop, lost, slot_free = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+        loop, lost = asyncio.get_running_loop(), asyncio.Event()
 
         def on_lost() -> None:
             loop.call_soon_threadsafe(lost.set)
 
-        claims = ClaimStore(db)
-        journal = Journal(claims, worker.event_flush_seconds)
-        runner = Runner(
-            claims=claims,
-            journal=journal,
-            pool=pool,
-            workflows=found.workflows,
-            context=contexts(settings, db, claims),
-        )
-        executor = SharedExecutor(runner, worker.worker_slots, slot_free)
-        intake = Intake(claims, executor, slot_free, me, queues(settings), worker.poll_seconds)
+        claims = ClaimStore(db, version_grace_seconds=worker.version_grace_seconds)
+        executor = ProcessExecutor(nursery, claims, worker, lambda: intake.slot_free())  # noqa: PLW0108 (made below)
+        intake = Intake(claims, executor, me, queues(settings), worker.poll_seconds)
+        schedules = ScheduleStore(db, attempts=worker.attempts)
         return cls(
             lease=Lease(db.url, me.id, worker.lease_seconds, on_lost),
             lost=lost,
-            journal=journal,
             executor=executor,
-            cancels=Notices(db.url, CANCELS_CHANNEL),
+            requests=Notices(db.url, CANCELS_CHANNEL),
+            work=Notices(db.url, WORK_CHANNEL),
             intake=intake,
-            reconciler=Reconciler(db, claims, on_queued=intake.look),
+            reconciler=Reconciler(db, claims, on_queued=intake.look, also=[schedules.fire]),
+            strays=Strays(claims, executor, me.id),
         )
 
     async def start(self) -> None:
-        """Begin the heartbeat, the journal and listening."""
+        """Begin the heartbeat and listening."""
         self.lease.start()
-        self.journal.start()
-        await self.cancels.start()
+        await self.requests.start()
+        await self.work.start()
 
-    async def run(self, stopping: asyncio.Event) -> bool:
-        """Take jobs until `stopping` is set or the lease is lost; says whether it is lost."""
+    async def run(self, stopping: asyncio.Event, broken: asyncio.Event) -> bool:
+        """Take jobs until `stopping` is set or the lease is lost; says whether it is lost. `broken`: nothing can run here
+        any more, which ends it as a bug does."""
+        intake = asyncio.create_task(self.intake.run())
         tasks = [
             asyncio.create_task(part)
             for part in (
-                self.intake.run(),
-                self.intake.watch_cancels(self.cancels),
+                self.intake.watch_requests(self.requests),
+                self.intake.watch_work(self.work),
+                self.executor.homes.watch(),
                 self.reconciler.run(),
+                self.strays.run(),
+                self._watch_lease(),
                 self.lost.wait(),
                 stopping.wait(),
+                _raise_when(broken),
             )
         ]
+        tasks.append(intake)
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        self.intake.leave()
+        if not self.lost.is_set():
+            # What a claim on its way brings is begun, and handed over with the rest.
+            await asyncio.wait([intake], timeout=_CLAIM_SECONDS)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -115,36 +119,36 @@ class Parts:
         return self.lost.is_set()
 
     async def stop(self, lost: bool, drain_seconds: float) -> None:
-        """End: hand back what still runs after `drain_seconds`; at once, and writing nothing, when the lease is lost."""
+        """End: hand every job over, at its next step boundary within `drain_seconds`, else at once; when the lease is
+        lost, end them all and write nothing."""
         # The drain may take long; a job can be cancelled meanwhile.
-        watcher = asyncio.create_task(self.intake.watch_cancels(self.cancels))
-        await self.executor.stop_all(Stop.LOST if lost else Stop.HAND_BACK, 0 if lost else drain_seconds)
+        watcher = asyncio.create_task(self.intake.watch_requests(self.requests))
+        if not lost:
+            await self._hand_over(drain_seconds)
+        if lost or self.lost.is_set():
+            await self.executor.kill_all()
         watcher.cancel()
         await asyncio.gather(watcher, return_exceptions=True)
-        await self.cancels.stop()
-        await self.journal.stop()
+        await self.requests.stop()
+        await self.work.stop()
         self.lease.stop()
 
+    async def _hand_over(self, drain_seconds: float) -> None:
+        """Stop all attempts; return also when the lease is lost meanwhile, with some of them still there."""
+        leaving = asyncio.create_task(self.executor.stop_all(drain_seconds))
+        gone = [asyncio.create_task(self.lost.wait()), asyncio.create_task(self._watch_lease())]
+        await asyncio.wait([leaving, *gone], return_when=asyncio.FIRST_COMPLETED)
+        for task in (leaving, *gone):
+            task.cancel()
+        await asyncio.gather(leaving, *gone, return_exceptions=True)
 
-def contexts(settings: Settings, db: Database, claims: ClaimStore) -> Callable[[Claim, Emit], JobContext]:
-    """What makes the `JobContext` of an attempt; models and knowledge are opened once and shared."""
-    blobs = FolderBlobs(settings.stack.artifacts_path)
-    uploads = Uploads(db)
-    models = ChatModels(settings.model)
-    knowledge: Any = KnowledgeServices.open(settings, db, blobs)
+    async def _watch_lease(self) -> None:
+        """Return when the lease has run out without the heartbeat's saying so: it hangs."""
+        while not self.lease.overdue:  # noqa: ASYNC110 (time passing is what it waits for)
+            await asyncio.sleep(_LOOK_SECONDS)
+        self.lost.set()
 
-    def context(claim: Claim, emit: Emit) -> JobContext:
-        return JobContext(
-            job_id=claim.job_id,
-            project_id=claim.project_id,
-            thread_id=claim.thread_id,
-            workflow=claim.workflow,
-            epoch=claim.epoch,
-            settings=settings,
-            files=JobFiles(claim, blobs, claims, uploads, emit),
-            knowledge=knowledge.of_project(claim.project_id),
-            models=models,
-            emit=emit,
-        )
 
-    return context
+async def _raise_when(broken: asyncio.Event) -> None:
+    await broken.wait()
+    raise PartFailed("the process that children are forked from is gone")

@@ -1,75 +1,68 @@
-"""One attempt at a job: from the claim to the terminal state."""
+"""One attempt at a job: from the claim to the state it leaves the job in."""
 
 import asyncio
 import re
-import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, auto
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
 from typing import Any
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.errors import GraphRecursionError
-from mutirao.db.engine import connection_lost
-from mutirao.errors import LeaseLost, MutiraoError, WorkflowUnavailable
+from langgraph.errors import GraphDrained, is_invalid_resume
+from mutirao.errors import LeaseLost, WorkflowUnavailable
+from mutirao.jobs.approvals import ApprovalStore
+from mutirao.jobs.attempts import AttemptStore
 from mutirao.jobs.claims import ClaimStore
 from mutirao.jobs.records import Claim, NewEvent, Problem
 from mutirao.jobs.states import JobState
 from mutirao.logs import logger
 from mutirao_agents.context import Emit, JobContext, use_context
 from mutirao_agents.workflows import Workflow
-from sqlalchemy.exc import SQLAlchemyError
 
+from mutirao_workers.answers import Answers
+from mutirao_workers.attempt import Attempt, Stop
+from mutirao_workers.beginning import AttemptSaver, Beginning, Graph, has_breakpoints
 from mutirao_workers.calls import MODEL_CALL, CallRecorder
+from mutirao_workers.endings import Ending, Endings
+from mutirao_workers.failures import failure
 from mutirao_workers.journal import Journal
-from mutirao_workers.saver import FencedSaver, Pool
+from mutirao_workers.limits import TimeLimits
+from mutirao_workers.saver import Pool
+from mutirao_workers.steady import steadily
 from mutirao_workers.steps import MODES, StepEvents, as_json, running_step
 
+__all__ = ["Attempt", "Forced", "Runner", "Stop", "checked_kind"]
+
 _log = logger("runner")
-_FINISH_TRIES = 6  # of a worker that is leaving; one that stays tries until it holds its jobs no more
-_FINISH_PAUSE_SECONDS = 0.5
 _RECURSION_LIMIT = 200
-_MOST_CHARS = 4_000  # of an error's message
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
-_OWN_KINDS = ("job", "attempt", "step", "model")
+_OWN_KINDS = ("job", "attempt", "step", "model", "approval")
+Forced = Callable[[Attempt, JobState, Problem | None, list[NewEvent]], Awaitable[None]]
+"""Takes over the end of an attempt whose user code may still run in a thread: ends its process, then writes
+`Ending(state=…, error=…)` with the events."""
 
 
-class Stop(Enum):
-    """Why an attempt is stopped from outside."""
+class StepsSpent:
+    """The `StepHook` that counts steps against the job's budget."""
 
-    CANCEL = auto()  # somebody asked for the end of the job
-    HAND_BACK = auto()  # this worker is shutting down
-    LOST = auto()  # this worker's lease has run out
+    def __init__(self, claim: Claim, spend: Callable[[Claim], Awaitable[None]]) -> None:
+        self._claim = claim
+        self._spend = spend
 
+    async def step_began(self, task_id: str, step: str) -> None:
+        """Raises BudgetExhausted when the job may begin no more steps."""
+        await steadily(lambda: self._spend(self._claim))
 
-class ApprovalUnsupported(MutiraoError):
-    """Raised when a graph interrupts itself: this version cannot wait for a decision yet."""
-
-    code = "approval_unsupported"
-
-
-@dataclass
-class Attempt:
-    """A running attempt. `stop` may be called at any time, from the loop that runs it."""
-
-    claim: Claim
-    task: "asyncio.Task[None] | None" = None
-    reason: Stop | None = None
-    streaming: bool = False
-    leaving: bool = False
-
-    def stop(self, reason: Stop) -> None:
-        """End the attempt. The first reason counts; one that is already writing its end is left to it."""
-        self.leaving |= reason is not Stop.CANCEL
-        if self.reason is None:
-            self.reason = reason
-            # A task that is cancelled before its first step never runs at all, not even its `except`.
-            if self.streaming and self.task is not None:
-                self.task.cancel()
+    async def step_ended(self, task_id: str, step: str) -> None:
+        """Nothing: a step is spent when it begins."""
 
 
 class Runner:
-    """Runs attempts; one per worker process, shared by all its attempts."""
+    """Runs attempts; one per process, shared by all its attempts.
+
+    `forced` is for processes of one job each; without it the runner writes every end itself. `steps_spent` raises
+    BudgetExhausted when the job may begin no more steps. `silence` returns when nothing of a job runs any more but its
+    attempt.
+    """
 
     def __init__(
         self,
@@ -79,139 +72,141 @@ class Runner:
         pool: Pool,
         workflows: dict[str, Workflow],
         context: Callable[[Claim, Emit], JobContext],
+        forced: Forced | None = None,
+        steps_spent: Callable[[Claim], Awaitable[None]] | None = None,
+        silence: Callable[[Claim], Awaitable[None]] | None = None,
     ) -> None:
-        self._claims = claims
+        self._endings = Endings(claims)
         self._journal = journal
         self._pool = pool
         self._workflows = workflows
         self._context = context
+        self._forced = forced
+        self._steps_spent = steps_spent
+        self._silence = silence
+        self._approvals = ApprovalStore(claims.db)
+        self._attempts = AttemptStore(claims.db)
 
     async def run(self, attempt: Attempt) -> None:
         """Run one attempt to its end and write how it ended. Never raises, but for bugs."""
         claim = attempt.claim
-        steps = StepEvents(lambda event: self._journal.emit(claim, event))
+        limits = TimeLimits(claim, attempt.stop_with)
+        spent = [StepsSpent(claim, self._steps_spent)] if self._steps_spent is not None else []
+        steps = attempt.steps = StepEvents(partial(self._journal.emit, claim), [*spent, limits])
+        try:
+            ending = await self._ending(attempt, steps, limits)
+        except LeaseLost as error:
+            _log.warning("attempt.fenced", job=str(claim.job_id), epoch=claim.epoch, error=str(error))
+            return
+        finally:
+            limits.close()
+        if ending is not None:
+            await self._end(attempt, steps, ending)
+
+    async def _ending(self, attempt: Attempt, steps: StepEvents, limits: TimeLimits) -> Ending | None:
+        """Run the graph; how it ended. None: nothing may be written."""
         try:
             try:
                 attempt.streaming = True
                 if attempt.reason is not None:
                     raise asyncio.CancelledError
-                output = await self._stream(claim, steps)
+                await limits.begin(self._attempts)
+                return await self._answered(attempt, steps)
             finally:
                 attempt.streaming = False
         except asyncio.CancelledError:
-            await self._stopped(attempt)
-        except LeaseLost as error:
-            _log.warning("attempt.fenced", job=str(claim.job_id), epoch=claim.epoch, error=str(error))
-        except (KeyboardInterrupt, SystemExit):
-            raise  # asyncio ends its loop with them, whoever catches them
+            return attempt.ending() if attempt.reason is not None else _cancelled_itself()
+        except GraphDrained:
+            return attempt.ending() or Ending(state=JobState.QUEUED)
+        except (LeaseLost, KeyboardInterrupt, SystemExit):
+            raise  # asyncio ends its loop with the last two, whoever catches them
         except BaseException as error:  # noqa: BLE001 (whatever user code raises ends its job and nothing else)
-            await self._finish(attempt, JobState.FAILED, error=problem_of(error, steps.failed or steps.current))
-        else:
-            await self._finish(attempt, JobState.SUCCEEDED, output=output)
+            return failure(error, steps.failed or steps.current)
 
-    async def _stream(self, claim: Claim, steps: StepEvents) -> Any:
-        workflow = self._workflows.get(claim.workflow)
-        if workflow is None:
-            raise WorkflowUnavailable(f"this worker does not serve workflow {claim.workflow!r}")
-        # A copy of the graph forgets which types of its state checkpoints may hold; the saver remembers them.
-        saver = FencedSaver(self._pool, claim).with_allowlist(workflow.graph._serde_allowlist or ())
-        graph = workflow.graph.copy(update={"checkpointer": saver})
+    async def _answered(self, attempt: Attempt, steps: StepEvents) -> Ending:
+        """Run the graph; a decision that it cannot take is asked for again."""
+        answers = Answers(attempt.claim, self._approvals)
+        try:
+            return await self._stream(attempt, steps, answers)
+        except Exception as error:
+            if is_invalid_resume(error) and (again := await answers.refused(str(error))) is not None:
+                return again
+            raise
+
+    async def _stream(self, attempt: Attempt, steps: StepEvents, answers: Answers) -> Ending:
+        claim = attempt.claim
+        graph, saver = self._graph(claim, answers)
         config: Any = {
             "configurable": {"thread_id": str(claim.thread_id)},
             "metadata": {"job_id": str(claim.job_id), "epoch": claim.epoch, "workflow": claim.workflow},
-            "callbacks": [CallRecorder(lambda step, data: self._emit_call(claim, step, data))],
             "recursion_limit": _RECURSION_LIMIT,
         }
-
-        def emit(kind: str, data: dict[str, Any]) -> None:
-            event = NewEvent(type=checked_kind(kind), step=running_step() or steps.current, data=as_json(data))
-            self._journal.emit(claim, event)
-
-        with use_context(self._context(claim, emit)):
-            stream = graph.astream(
-                await self._input(claim, saver, config),
+        steps.kept = saver.kept
+        beginning = Beginning(claim, self._attempts, answers, partial(self._journal.emit, claim))
+        context = self._context(claim, partial(self._emit, claim, steps))
+        recorder = CallRecorder(lambda step, data: self._emit_call(claim, step, data))
+        config["callbacks"] = [*context.callbacks, recorder]  # what may refuse a call comes before what records it
+        with use_context(context):
+            stream: Any = graph.astream(
+                await beginning.input(graph, saver, config),
                 config,
                 stream_mode=MODES,
                 output_keys=graph.output_channels,
                 subgraphs=True,
                 durability="sync",
                 version="v2",
+                control=attempt.control,
             )
-            async for part in stream:
-                steps.take(part)
-        if steps.interrupted:
-            raise ApprovalUnsupported(
-                f"workflow {claim.workflow!r} interrupted itself to ask; this version cannot wait for an answer"
-            )
-        return as_json(steps.output)
+            async with aclosing(stream):
+                async for part in stream:
+                    await steps.take(part)
+        if steps.interrupts:
+            return await answers.ending(steps.interrupts.values(), steps.paths)
+        if (steps.running or has_breakpoints(graph)) and (state := await graph.aget_state(config)).next:
+            return await answers.at_breakpoint(state)
+        return Ending(state=JobState.SUCCEEDED, output=as_json(steps.output))
 
-    async def _input(self, claim: Claim, saver: BaseCheckpointSaver[Any], config: Any) -> Any:
-        """The job's input; None, to go on from the last checkpoint, where an earlier attempt has left one."""
-        if claim.epoch > 1:
-            latest = await saver.aget_tuple(config)
-            if latest is not None and latest.metadata.get("job_id") == str(claim.job_id):
-                step = latest.metadata.get("step")
-                self._journal.emit(claim, NewEvent(type="attempt.resumed", data={"after_step": step}))
-                return None
-        return claim.input
+    def _graph(self, claim: Claim, answers: Answers) -> tuple[Graph, AttemptSaver]:
+        """The workflow's graph on the checkpoints of this attempt."""
+        workflow = self._workflows.get(claim.workflow)
+        if workflow is None:
+            raise WorkflowUnavailable(f"this worker does not serve workflow {claim.workflow!r}")
+        saver = AttemptSaver(self._pool, claim)
+        saver.on_writes, saver.asked_by = answers.on_writes, answers.asked_by
+        # A copy of the graph forgets which types of its state checkpoints may hold; the saver remembers them.
+        listed = saver.with_allowlist(workflow.graph._serde_allowlist or ())
+        assert isinstance(listed, AttemptSaver)
+        return workflow.graph.copy(update={"checkpointer": listed}), listed
+
+    async def _end(self, attempt: Attempt, steps: StepEvents, ending: Ending) -> None:
+        """Write the end, or have it written by who can make sure that nothing of the attempt runs any more."""
+        if attempt.cut and self._silence is not None:
+            # A step that was cut off may have left tasks, threads and programs: they end before the job does.
+            attempt.silencing = True
+            await self._silence(attempt.claim)
+            attempt.silencing = False
+        events = [*await self._journal.take(attempt.claim), *ending.events]
+        # A step whose end was not seen may be a thread, which nobody can stop from here.
+        if self._forced is not None and steps.running and (attempt.cut or ending.error is not None) and ending.plain:
+            await self._forced(attempt, ending.state, ending.error, events)
+        else:
+            await self._endings.write(attempt.claim, ending, events, lambda: attempt.leaving)
+
+    def _emit(self, claim: Claim, steps: StepEvents, kind: str, data: dict[str, Any]) -> None:
+        event = NewEvent(type=checked_kind(kind), step=running_step() or steps.current, data=as_json(data))
+        self._journal.emit(claim, event)
 
     def _emit_call(self, claim: Claim, step: str | None, data: dict[str, Any]) -> None:
         self._journal.emit(claim, NewEvent(type=MODEL_CALL, step=step, data=data))
 
-    async def _stopped(self, attempt: Attempt) -> None:
-        claim, task = attempt.claim, asyncio.current_task()
-        if attempt.reason is Stop.CANCEL:
-            await self._finish(attempt, JobState.CANCELLED)
-        elif attempt.reason is Stop.HAND_BACK:
-            await self._claims.hand_back(claim, await self._journal.take(claim))
-        elif attempt.reason is None and task is not None and not task.cancelling():
-            # Nobody stopped this attempt, nor the loop it runs in: user code cancelled itself.
-            error = Problem(code="step_cancelled", message="a step cancelled itself (asyncio.CancelledError)")
-            await self._finish(attempt, JobState.FAILED, error=error)
 
-    async def _finish(
-        self, attempt: Attempt, state: JobState, *, output: Any = None, error: Problem | None = None
-    ) -> None:
-        """Write the end. A database that does not answer is tried again until it does; one that refuses the output
-        gets a failure instead. A worker that is leaving gives up soon: the next attempt finishes then."""
-        claim, tries = attempt.claim, 0
-        events = await self._journal.take(claim)
-        while tries < _FINISH_TRIES:
-            try:
-                await self._claims.finish(claim, state, output=output, error=error, events=events)
-            except LeaseLost as lost:
-                _log.warning("attempt.fenced", job=str(claim.job_id), epoch=claim.epoch, error=str(lost))
-            except (SQLAlchemyError, OSError) as failure:
-                tries += attempt.leaving
-                _log.warning("attempt.not_finished", job=str(claim.job_id), tries=tries, error=str(failure))
-                if not connection_lost(failure):
-                    tries += 1
-                    message = f"the database refused the job's output: {failure}"[:_MOST_CHARS]
-                    state, output, events = JobState.FAILED, None, []
-                    error = Problem(code="output_refused", message=message)
-                await asyncio.sleep(_FINISH_PAUSE_SECONDS)
-                continue
-            return
-
-
-def problem_of(error: BaseException, step: str | None) -> Problem:
-    """What a person reads of an exception that ended a job."""
-    kind, said = type(error).__name__, _said(error)
-    if isinstance(error, MutiraoError):
-        return Problem(code=error.code, message=said[:_MOST_CHARS], step=step, kind=kind)
-    if isinstance(error, GraphRecursionError):
-        return Problem(code="too_many_steps", message=said, step=step, kind=kind)
-    place = traceback.extract_tb(error.__traceback__)
-    where = f" ({place[-1].filename.rpartition('/')[2]}:{place[-1].lineno})" if place else ""
-    return Problem(code="step_failed", message=f"{kind}: {said[:_MOST_CHARS]}{where}", step=step, kind=kind)
-
-
-def _said(error: BaseException) -> str:
-    try:
-        # As JSON, and so the database and the API, can carry it.
-        return str(error).encode(errors="replace").decode().replace("\x00", "\ufffd")
-    except Exception:  # noqa: BLE001 (an exception of user code may fail even at this)
-        return "it cannot say what it is"
+def _cancelled_itself() -> Ending | None:
+    """Nobody stopped this attempt: user code has cancelled itself, unless it is the loop that ends."""
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        return None
+    error = Problem(code="step_cancelled", message="a step cancelled itself (asyncio.CancelledError)")
+    return Ending(state=JobState.QUEUED, error=error)
 
 
 def checked_kind(kind: str) -> str:

@@ -1,41 +1,56 @@
 """LangGraph's Postgres checkpointer, fenced: a checkpoint and the check that the attempt still holds its job are one
 transaction, so that a worker that lost its lease commits nothing."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.checkpoint.base import WRITES_IDX_MAP, ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from mutirao.errors import LeaseLost
+from mutirao.faults import around
 from mutirao.jobs.records import Claim
 from psycopg import AsyncConnection, AsyncCursor, errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from mutirao_workers.care import CheckpointCare, Cursor
+from mutirao_workers.order import WriteOrder
 from mutirao_workers.steady import steadily
 
-Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
+Writes = Sequence[tuple[str, Any]]
+OnWrites = Callable[[Cursor, str, Writes], Awaitable[None]]
 _FENCE = "SELECT mutirao_fence(%s, %s)"
 _STALE = "MU001"
 
 
-def open_pool(url: str, size: int) -> Pool:
-    """Connections for checkpoints; autocommit, as the saver asks for. The caller opens and closes it."""
-    return AsyncConnectionPool(
+class Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
+    """Connections for checkpoints. `pipelined`: what one write sends goes out at once; else statement by statement."""
+
+    pipelined: bool = True
+
+
+def open_pool(url: str, size: int, *, pipeline: bool = True) -> Pool:
+    """Connections for checkpoints; autocommit, as the saver asks for. The caller opens and closes it.
+
+    `pipeline=False` for a database behind a transaction pooler: neither pipelines nor prepared statements are used.
+    """
+    pool = Pool(
         url,
-        min_size=4,
+        min_size=min(4, size),
         max_size=size,
         open=False,
         timeout=30,
         kwargs={
             "autocommit": True,
-            "prepare_threshold": 0,
+            "prepare_threshold": 0 if pipeline else None,
             "row_factory": dict_row,
             "application_name": "mutirao checkpoints",
         },
     )
+    pool.pipelined = pipeline
+    return pool
 
 
 class _FlatCursor(AsyncCursor[DictRow]):
@@ -46,16 +61,81 @@ class _FlatCursor(AsyncCursor[DictRow]):
             await self.execute(query, params)
 
 
-class FencedSaver(AsyncPostgresSaver):
+class _PooledSaver(CheckpointCare):
+    """Every write is one transaction on a connection of the pool, with `_enter` at its beginning."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self.pool = pool
+
+    async def _enter(self, cursor: Cursor) -> None:
+        """What stands at the beginning of each transaction that writes."""
+
+    @asynccontextmanager
+    async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[Cursor]:
+        # The base class asks for a pipeline exactly where it writes.
+        if pipeline:
+            async with self._pipeline() if self.pool.pipelined else self._transaction() as cursor:
+                yield cursor
+        else:
+            async with (
+                self.pool.connection() as connection,
+                connection.cursor(binary=True, row_factory=dict_row) as cursor,
+            ):
+                yield cursor
+
+    @asynccontextmanager
+    async def _pipeline(self) -> AsyncIterator[Cursor]:
+        """Without a nested pipeline, what a pipeline sends until its end is one transaction and one round trip."""
+        async with (
+            self.pool.connection() as connection,
+            connection.pipeline(),
+            _FlatCursor(connection, row_factory=dict_row) as cursor,
+        ):
+            await self._enter(cursor)
+            try:
+                yield cursor
+            except BaseException:
+                # The pipeline's end would commit what was sent before.
+                with suppress(errors.Error):
+                    await cursor.execute("ROLLBACK")
+                raise
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Cursor]:
+        async with (
+            self.pool.connection() as connection,
+            connection.transaction(),
+            _FlatCursor(connection, row_factory=dict_row) as cursor,
+        ):
+            await self._enter(cursor)
+            yield cursor
+
+
+class MaintenanceSaver(_PooledSaver):
+    """The checkpointer of nobody's attempt: for pruning, and for copies that are made outside of jobs."""
+
+
+class FencedSaver(_PooledSaver):
     """The checkpointer of one attempt.
+
+    A checkpoint is stored only when the writes of the steps that it supersedes, begun before it, are: a finished step
+    does not run again, whenever the process dies.
+
+    `on_writes`, when set, is called with a cursor, a task's id and its writes inside the transaction that stores them:
+    what it executes is committed with them or not at all. It may be called again for the same writes, and may not
+    fetch what it asks for. Copies of the saver (`with_allowlist`) have the one that was set when they were made.
 
     Raises:
         LeaseLost: on any write once another attempt has begun or the job has ended.
     """
 
+    on_writes: OnWrites | None = None
+
     def __init__(self, pool: Pool, claim: Claim) -> None:
         super().__init__(pool)
         self.claim = claim
+        self._order = WriteOrder()
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """As the base class says; a database that does not answer is waited for."""
@@ -70,37 +150,67 @@ class FencedSaver(AsyncPostgresSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """As the base class says; a database that does not answer is waited for."""
-        write = super().aput
-        return await steadily(lambda: write(config, checkpoint, metadata, new_versions))
+        await self._order.settled(_place(config), checkpoint["id"])
+        return await steadily(lambda: around("checkpoint", self._store, config, checkpoint, metadata, new_versions))
 
-    async def aput_writes(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
-    ) -> None:
-        """As the base class says; a database that does not answer is waited for."""
-        write = super().aput_writes
-        await steadily(lambda: write(config, writes, task_id, task_path))
+    def aput_writes(
+        self, config: RunnableConfig, writes: Writes, task_id: str, task_path: str = ""
+    ) -> Coroutine[Any, Any, None]:
+        """As the base class says; a database that does not answer is waited for. Begun when called, not when awaited."""
+
+        async def write() -> None:
+            await steadily(lambda: around("writes", self._store_writes, config, writes, task_id, task_path))
+
+        return self._order.begin(_place(config), config["configurable"]["checkpoint_id"], write)
+
+    async def _store(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        return await super().aput(config, checkpoint, metadata, new_versions)
+
+    async def _store_writes(self, config: RunnableConfig, writes: Writes, task_id: str, task_path: str) -> None:
+        # Not the base class's: `on_writes` belongs into its transaction.
+        special = all(channel in WRITES_IDX_MAP for channel, _ in writes)
+        query = self.UPSERT_CHECKPOINT_WRITES_SQL if special else self.INSERT_CHECKPOINT_WRITES_SQL
+        at = config["configurable"]
+        rows = await asyncio.to_thread(
+            self._dump_writes, at["thread_id"], at["checkpoint_ns"], at["checkpoint_id"], task_id, task_path, writes
+        )
+        async with self._cursor(pipeline=True) as cursor:
+            await cursor.executemany(query, rows)
+            if self.on_writes is not None:
+                await self.on_writes(cursor, task_id, writes)
+
+    async def _enter(self, cursor: Cursor) -> None:
+        await cursor.execute(_FENCE, (self.claim.job_id, self.claim.epoch))
 
     @asynccontextmanager
-    async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[DictRow]]:
-        # The base class asks for a pipeline exactly where it writes.
-        async with self._connection() as connection:
-            if not pipeline:
-                async with connection.cursor(binary=True, row_factory=dict_row) as cursor:
-                    yield cursor
-                return
-            try:
-                # Without a nested pipeline, what a pipeline sends until its end is one transaction and one round trip.
-                async with connection.pipeline(), _FlatCursor(connection, row_factory=dict_row) as cursor:
-                    await cursor.execute(_FENCE, (self.claim.job_id, self.claim.epoch))
-                    yield cursor
-            except errors.Error as error:
-                if error.sqlstate != _STALE:
-                    raise
-                job, epoch = str(self.claim.job_id), self.claim.epoch
-                raise LeaseLost(f"job {job!r}: attempt {epoch} may write no more checkpoints") from None
+    async def _pipeline(self) -> AsyncIterator[Cursor]:
+        with self._refusal():
+            async with super()._pipeline() as cursor:
+                yield cursor
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection[Any]]:
-        assert isinstance(self.conn, AsyncConnectionPool)
-        async with self.conn.connection() as connection:
-            yield connection
+    async def _transaction(self) -> AsyncIterator[Cursor]:
+        with self._refusal():
+            async with super()._transaction() as cursor:
+                yield cursor
+
+    @contextmanager
+    def _refusal(self) -> Iterator[None]:
+        """Says what the fence's refusal means."""
+        try:
+            yield
+        except errors.Error as error:
+            if error.sqlstate != _STALE:
+                raise
+            job, epoch = str(self.claim.job_id), self.claim.epoch
+            raise LeaseLost(f"job {job!r}: attempt {epoch} may write no more checkpoints") from None
+
+
+def _place(config: RunnableConfig) -> tuple[str, str]:
+    return str(config["configurable"]["thread_id"]), config["configurable"].get("checkpoint_ns", "")

@@ -5,14 +5,17 @@ import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-import numpy as np
 from mutirao.errors import ModelUnavailable, SettingsInvalid
 from mutirao.settings import ModelSettings
-from numpy.typing import NDArray
 
-Vectors = NDArray[np.float32]
+# NumPy is imported where it is used: loading it starts threads, which a process that others are forked from must not have.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Vectors: TypeAlias = "NDArray[np.float32]"
 BUILTIN = "builtin"
 _BUILTIN_NAME = "multilingual-e5-small-q4"
 # The model reads 512 tokens, about 2,000 letters; its tokenizer's time grows with the square of a text's length.
@@ -71,7 +74,8 @@ class BuiltinEmbeddings:
 
     async def query(self, text: str) -> Vectors:
         """See `Embeddings.query`."""
-        return np.asarray((await self._in_thread([plain(text)], is_query=True))[0])
+        vector: Vectors = (await self._in_thread([plain(text)], is_query=True))[0]
+        return vector
 
     def close(self) -> None:
         """End the thread after the call it is in."""
@@ -83,6 +87,8 @@ class BuiltinEmbeddings:
     def _encode(self, texts: list[str], is_query: bool) -> Vectors:
         if self._model is None:
             self._model = _load_builtin()
+        import numpy as np
+
         return np.asarray(self._model.encode(texts, is_query), dtype=np.float32)
 
 
@@ -116,7 +122,8 @@ class ProvidedEmbeddings:
 
     async def query(self, text: str) -> Vectors:
         """See `Embeddings.query`."""
-        return np.asarray(_unit([await self._call("aembed_query", plain(text))])[0])
+        vector: Vectors = _unit([await self._call("aembed_query", plain(text))])[0]
+        return vector
 
     def close(self) -> None:
         """Nothing is held."""
@@ -147,6 +154,8 @@ def plain(text: str) -> str:
 
 
 def _unit(rows: Any) -> Vectors:
+    import numpy as np
+
     matrix = np.asarray(rows, dtype=np.float32)
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     return np.asarray(matrix / np.maximum(lengths, 1e-12), dtype=np.float32)

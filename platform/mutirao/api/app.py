@@ -9,7 +9,18 @@ from starlette.middleware import Middleware
 from mutirao import __version__
 from mutirao.api import problems
 from mutirao.api.limits import BodyLimit, RequestIds
-from mutirao.api.routes import artifacts, health, jobs, knowledge, workflows
+from mutirao.api.routes import (
+    approvals,
+    artifacts,
+    control,
+    events,
+    health,
+    jobs,
+    knowledge,
+    projects,
+    schedules,
+    workflows,
+)
 from mutirao.api.services import Services
 from mutirao.db.revision import HEAD
 from mutirao.logs import logger
@@ -37,7 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     problems.install(app)
-    for module in (jobs, artifacts, workflows, knowledge):
+    for module in (jobs, events, control, approvals, artifacts, schedules, workflows, knowledge, projects):
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(health.router)
     return app

@@ -13,9 +13,14 @@ from mutirao.db import Database
 from mutirao.db.notices import Notices
 from mutirao.errors import SettingsInvalid, Unauthorized
 from mutirao.hints import HintSender
+from mutirao.jobs.approvals import ApprovalStore
+from mutirao.jobs.checkpoints import CheckpointReader
+from mutirao.jobs.spending import Prices, Spending
 from mutirao.jobs.store import EVENTS_CHANNEL, JobStore
+from mutirao.jobs.usage import UsageReader
 from mutirao.knowledge import KnowledgeStore
 from mutirao.projects import Identity, Projects
+from mutirao.schedules import ScheduleStore
 from mutirao.settings import Settings
 from mutirao.uploads import Uploads
 from mutirao.workers import WorkerStore
@@ -31,6 +36,11 @@ class Services:
     settings: Settings
     db: Database
     jobs: JobStore
+    approvals: ApprovalStore
+    checkpoints: CheckpointReader
+    usage: UsageReader
+    spending: Spending
+    schedules: ScheduleStore
     catalogue: "CachedCatalogue"
     projects: "CachedProjects"
     workers: WorkerStore
@@ -48,11 +58,17 @@ class Services:
         assert stack.database_url is not None
         assert stack.redis_url is not None
         db = Database(stack.database_url.get_secret_value())
+        prices = Prices(settings.model.model_prices)
         blobs = FolderBlobs(stack.artifacts_path)
         return cls(
             settings=settings,
             db=db,
             jobs=JobStore(db),
+            approvals=ApprovalStore(db),
+            checkpoints=CheckpointReader(db),
+            usage=UsageReader(db, prices),
+            spending=Spending(db, prices),
+            schedules=ScheduleStore(db, attempts=settings.worker.attempts),
             catalogue=CachedCatalogue(db),
             projects=CachedProjects(db),
             workers=WorkerStore(db),

@@ -9,12 +9,15 @@ import typer
 
 from mutirao import __version__
 from mutirao.cli import (
+    approval_commands,
     database_commands,
     demo_command,
     init_command,
     job_commands,
     knowledge_commands,
+    project_commands,
     run_command,
+    schedule_commands,
     stack_commands,
     workflow_commands,
 )
@@ -55,6 +58,9 @@ def settings(
 for commands in (
     run_command,
     job_commands,
+    approval_commands,
+    schedule_commands,
+    project_commands,
     workflow_commands,
     knowledge_commands,
     stack_commands,

@@ -17,8 +17,9 @@ JOB_FAILED = 1
 REFUSED = 5
 INTERRUPTED = 130
 EXIT_CODES = (
-    "0 done; 1 the job failed, was cancelled or is dead, or something unforeseen; 2 wrong usage; 3 not found "
-    "(`status`: not running); 4 unavailable or not running; 5 refused (input, key, or not in this state); 130 Ctrl-C."
+    "0 done; 1 the job failed, was cancelled, is dead or has spent its budget, a check found something, or something "
+    "unforeseen; 2 wrong usage; 3 not found (`status`: not running); 4 unavailable or not running; 5 refused (input, key, "
+    "or not in this state); 130 Ctrl-C."
 )
 # The first class that fits gives the code.
 _CODES: tuple[tuple[type[MutiraoError], int], ...] = (

@@ -1,6 +1,7 @@
 """Following a job to its end, and saying how it ended."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 import typer
 
 from mutirao.cli import output
+from mutirao.cli.approval_commands import how_to_decide
 from mutirao.cli.failures import INTERRUPTED, JOB_FAILED
 from mutirao.cli.screens import call_text, screen_for
 
@@ -24,7 +26,23 @@ def watch(client: "Client", job_id: UUID, *, as_json: bool) -> "tuple[Job, JobVi
     with screen_for(sys.stderr if as_json else sys.stdout) as screen:
         for event in client.follow(job_id):
             screen.show(event)
+            if event.type == "job.paused":
+                for line in _why_paused(client, job_id):
+                    screen.note(line)
     return client.job(job_id), screen.view
+
+
+def _why_paused(client: "Client", job_id: UUID) -> Iterator[str]:
+    """What a job waits for that is paused now, and what to type."""
+    job = client.job(job_id)
+    if job.state != "paused":
+        return
+    if job.waiting_for == "request":
+        yield f"it stands still until `mutirao jobs resume {job_id}`"
+    for approval in client.approvals_of(job_id):
+        if approval.state == "pending":
+            yield f"step {approval.step or '?'} asks: {output.as_text(approval.request)}"
+            yield how_to_decide(approval.id)
 
 
 def finish(client: "Client", job_id: UUID, out: Path | None, *, as_json: bool) -> None:

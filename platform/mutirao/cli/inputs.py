@@ -16,18 +16,18 @@ class NoValue(ValueError):
     """Raised when a text is no value of the schema's type; the message says which type that is."""
 
 
-def read_object(text: str) -> dict[str, Any]:
-    """The input as one JSON object: `text` itself, `@FILE`, or `-` for stdin.
+def read_object(text: str, option: str = "--input") -> dict[str, Any]:
+    """The value of an option as one JSON object: `text` itself, `@FILE`, or `-` for stdin.
 
     Raises:
         InvalidInput: it is not JSON, or not an object, or the file cannot be read.
     """
-    source, content = "--input", text
+    source, content = option, text
     if text == "-":
         source, content = "stdin", stdin_text()
     elif text.startswith("@"):
         source = text.removeprefix("@")
-        content = _content(source)
+        content = _content(source, option)
     try:
         found = json.loads(content, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -41,13 +41,13 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON number")
 
 
-def _content(path: str) -> str:
+def _content(path: str, option: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InvalidInput(f"--input @{path}: {error.strerror}") from None
+        raise InvalidInput(f"{option} @{path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise InvalidInput(f"--input @{path}: not UTF-8 text") from None
+        raise InvalidInput(f"{option} @{path}: not UTF-8 text") from None
 
 
 def read_pairs(pairs: Iterable[str], schema: Schema, workflow: str) -> dict[str, Any]:

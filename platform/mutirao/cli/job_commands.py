@@ -1,4 +1,4 @@
-"""`mutirao jobs`: list, show, follow, cancel."""
+"""`mutirao jobs`: list, show, follow, cancel; what else may be done to one is in `control_commands`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,8 +6,9 @@ from uuid import UUID
 
 import typer
 
-from mutirao.cli import output
+from mutirao.cli import control_commands, output
 from mutirao.cli.following import finish
+from mutirao.cli.job_table import JobId, show_jobs, state_text
 from mutirao.cli.output import Json
 from mutirao.cli.session import connect
 from mutirao.jobs.states import JobState
@@ -17,42 +18,29 @@ if TYPE_CHECKING:
 
 CANCEL_SECONDS = 10.0
 
-JobId = Annotated[UUID, typer.Argument(metavar="ID", help="The job's id, see `mutirao jobs list`.")]
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    jobs = typer.Typer(help="Jobs: list, show, follow, cancel.", no_args_is_help=True)
+    jobs = typer.Typer(help="Jobs: list, show, follow, and what may be done to them.", no_args_is_help=True)
     jobs.command("list")(list_jobs)
     jobs.command("show")(show)
     jobs.command("follow")(follow)
     jobs.command("cancel")(cancel)
+    control_commands.add_to(jobs)
     app.add_typer(jobs, name="jobs")
 
 
 def list_jobs(
     state: Annotated[list[JobState] | None, typer.Option(help="Only this state; may be repeated.")] = None,
     workflow: Annotated[str | None, typer.Option(help="Only this workflow.")] = None,
+    schedule: Annotated[UUID | None, typer.Option(metavar="ID", help="Only what this schedule started.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List jobs, newest first."""
     with connect() as client:
-        jobs = client.jobs(workflow=workflow, states=state or (), limit=limit)
-    if as_json:
-        output.show_json({"jobs": jobs})
-        return
-    rows = [
-        (
-            str(job.id),
-            job.workflow,
-            job.state,
-            output.when(job.created_at),
-            output.span(job.created_at, job.finished_at),
-        )
-        for job in jobs
-    ]
-    typer.echo(output.table(("id", "workflow", "state", "accepted", "took"), rows) if rows else "no jobs")
+        jobs = client.jobs(workflow=workflow, states=state or (), schedule_id=schedule, limit=limit)
+    show_jobs(jobs, as_json=as_json)
 
 
 def show(job_id: JobId, as_json: Json = False) -> None:
@@ -69,10 +57,12 @@ def _described(job: "Job", attempts: "list[Attempt]", artifacts: "list[Artifact]
     lines = [
         f"job       {job.id}",
         f"workflow  {job.workflow} {job.version}",
-        f"state     {job.state}{' (cancel asked for)' if job.cancel_requested_at and not job.finished_at else ''}",
+        f"state     {state_text(job)}{_asked(job)}",
         f"accepted  {output.when(job.created_at)}, took {output.span(job.created_at, job.finished_at)}",
         f"input     {output.as_text(job.input)}",
     ]
+    if job.deadline_at is not None:
+        lines.append(f"deadline  {output.when(job.deadline_at)}")
     if job.output is not None:
         lines.append(f"output    {output.as_text(job.output)}")
     if job.error is not None:
@@ -85,6 +75,12 @@ def _described(job: "Job", attempts: "list[Attempt]", artifacts: "list[Artifact]
         f"artifact  {artifact.name} ({output.size(artifact.size)}, {artifact.media_type})" for artifact in artifacts
     ]
     return "\n".join([*lines, *files])
+
+
+def _asked(job: "Job") -> str:
+    if job.finished_at:
+        return ""
+    return " (cancel asked for)" if job.cancel_requested_at else " (pause asked for)" if job.pause_requested_at else ""
 
 
 def follow(
@@ -102,8 +98,7 @@ def follow(
 def cancel(job_id: JobId, as_json: Json = False) -> None:
     """Ask for the end of a job and wait until nothing of it runs any more."""
     with connect() as client:
-        client.cancel(job_id)
-        job = client.wait(job_id, CANCEL_SECONDS)
+        job = client.cancel(job_id, CANCEL_SECONDS)
     if as_json:
         output.show_json(job)
     elif job.state.terminal:

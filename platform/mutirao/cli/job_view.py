@@ -6,10 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from mutirao.jobs.states import TERMINAL
+
 if TYPE_CHECKING:
     from mutirao.jobs.records import Event
 
 _TAIL_CHARS = 400
+_STATES = {"started": "running", "resumed": "queued", "retried": "queued"}
 _MOST = 10**15
 
 
@@ -20,6 +23,7 @@ class StepState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     LOST = "lost"  # its attempt ended under it
+    HELD = "held"  # it has interrupted itself and begins again when that for which it waits is there
 
 
 @dataclass
@@ -32,6 +36,7 @@ class StepView:
     done: int = 0
     failed: int = 0
     lost: int = 0
+    held: int = 0
     ended: datetime | None = None
     input_tokens: int = 0
     output_tokens: int = 0
@@ -44,11 +49,13 @@ class StepView:
             return StepState.RUNNING
         if self.failed:
             return StepState.FAILED
+        if self.held:
+            return StepState.HELD
         return StepState.LOST if self.lost and not self.done else StepState.DONE
 
     @property
     def tasks(self) -> int:
-        return self.running + self.done + self.failed + self.lost
+        return self.running + self.done + self.failed + self.lost + self.held
 
 
 @dataclass
@@ -90,7 +97,7 @@ class JobView:
             self.artifacts[str(event.data.get("name"))] = _number(event.data.get("size"))
         elif kind == "job":
             self._job(what)
-        elif event.type in ("attempt.lost", "attempt.handed_back"):
+        elif event.type in ("attempt.lost", "attempt.handed_back", "attempt.failed"):
             self.state = "queued"
             self._end_steps()
 
@@ -103,7 +110,7 @@ class JobView:
 
     @property
     def ended(self) -> bool:
-        return self.state not in ("queued", "running")
+        return self.state in TERMINAL
 
     def seconds_of(self, step: StepView) -> float:
         """How long a step took or has been running."""
@@ -117,8 +124,8 @@ class JobView:
         return time.monotonic() - self._heard
 
     def _job(self, what: str) -> None:
-        self.state = "running" if what == "started" else what
-        if self.ended:
+        self.state = _STATES.get(what, what)
+        if self.state not in ("queued", "running"):
             self.tail = ""
             self._end_steps()
 
@@ -129,10 +136,13 @@ class JobView:
             if not step.running and step.ended is not None:
                 step.ended = None
             step.running += 1
+            step.held = max(0, step.held - 1)
             return
         step.running = max(0, step.running - 1)
         if what == "failed":
             step.failed += 1
+        elif what == "interrupted":
+            step.held += 1
         else:
             step.done += 1
         if not step.running:

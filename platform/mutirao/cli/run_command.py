@@ -9,6 +9,18 @@ import typer
 from mutirao.cli import output
 from mutirao.cli.following import finish
 from mutirao.cli.inputs import read_object, read_pairs
+from mutirao.cli.options import (
+    BudgetCalls,
+    BudgetCost,
+    BudgetTokens,
+    JobSeconds,
+    MaxAttempts,
+    Priority,
+    RetryFailures,
+    StepSeconds,
+    job_options,
+)
+from mutirao.cli.options import given as sent
 from mutirao.cli.output import Json
 from mutirao.cli.session import connect
 from mutirao.errors import InvalidInput
@@ -43,6 +55,18 @@ def run(
         Path | None, typer.Option("--out", metavar="DIR", help="Fetch its artifacts into this folder.")
     ] = None,
     version: Annotated[str | None, typer.Option(help="Version of the workflow; default: the newest served.")] = None,
+    priority: Priority = None,
+    delay: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Begin so much later.")] = None,
+    deadline: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="It has failed when it has not ended by then.")
+    ] = None,
+    max_attempts: MaxAttempts = None,
+    retry_failures: RetryFailures = None,
+    step_seconds: StepSeconds = None,
+    job_seconds: JobSeconds = None,
+    budget_tokens: BudgetTokens = None,
+    budget_cost: BudgetCost = None,
+    budget_model_calls: BudgetCalls = None,
     as_json: Json = False,
 ) -> None:
     """Submit a job and follow it to its end.
@@ -51,13 +75,18 @@ def run(
     """
     if out is not None and not follow:
         raise typer.BadParameter("--out needs --follow: there are no artifacts before the end")
+    options = job_options(
+        priority=priority, max_attempts=max_attempts, retry_failures=retry_failures, step_seconds=step_seconds,
+        job_seconds=job_seconds,
+        budget=sent(tokens=budget_tokens, cost=budget_cost, model_calls=budget_model_calls),
+    ) | sent(version=version, delay_seconds=delay, deadline_seconds=deadline)  # fmt: skip
     value = read_object(given)
     with connect() as client:
         if pairs or file:
             found = client.workflow(workflow, version)
             value |= read_pairs(pairs or (), found.input_schema, workflow)
             value |= _uploaded(client, file, found) if file else {}
-        job = client.submit(workflow, value, version=version)
+        job = client.submit(workflow, value, **options)
         if follow:
             output.say(f"job {job.id}")
             finish(client, job.id, out, as_json=as_json)

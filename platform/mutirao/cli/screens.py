@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     from mutirao.jobs.records import Event
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_SIGNS = {StepState.DONE: "✓", StepState.FAILED: "✗", StepState.LOST: "–"}
-_STYLES = {StepState.DONE: "green", StepState.FAILED: "red", StepState.LOST: "yellow", StepState.RUNNING: "cyan"}
+_SIGNS = {StepState.DONE: "✓", StepState.FAILED: "✗", StepState.LOST: "–", StepState.HELD: "?"}
+_STYLES = {
+    StepState.DONE: "green",
+    StepState.FAILED: "red",
+    StepState.LOST: "yellow",
+    StepState.RUNNING: "cyan",
+    StepState.HELD: "yellow",
+}
 _PROGRESS_SECONDS = 1.0
 _FRAMES_A_SECOND = 8
 _ROWS_AROUND = 5
@@ -35,6 +41,9 @@ class Screen(Protocol):
 
     def show(self, event: "Event") -> None:
         """One more event."""
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
 
 
 def screen_for(stream: TextIO) -> Screen:
@@ -76,6 +85,11 @@ class LineScreen:
         text = self._text(event)
         if text:
             typer.echo(f"{self.view.seconds:7.1f} s  {output.printable(text, keep='')}", file=self._stream)
+            self._stream.flush()
+
+    def note(self, text: str) -> None:
+        typer.echo(f"{'':11}{output.printable(text, keep='')}", file=self._stream)
+        self._stream.flush()
 
     def _text(self, event: "Event") -> str:
         match event.type:
@@ -95,10 +109,11 @@ class LineScreen:
             case "job.started":
                 again = f", attempt {event.attempt}" if event.attempt > 1 else ""
                 return f"started by worker {event.data.get('worker', '?')}{again}"
-        if event.type.startswith("job."):
-            return event.type.removeprefix("job.")
-        data = output.one_line(output.as_text(event.data), _DATA_CHARS) if event.data else ""
-        return f"{event.type} {data}".rstrip()
+            case "attempt.failed":
+                return _attempt_failed(event)
+            case "step.interrupted":
+                return f"{event.step} waits"
+        return _other(event)
 
     def _finished(self, event: "Event") -> str:
         took: Any = event.data.get("milliseconds")
@@ -114,6 +129,20 @@ class LineScreen:
             return ""
         self._progress_at[key] = now
         return f"{event.step or 'progress'}: {done}/{total} {event.data.get('what') or ''}".rstrip()
+
+
+def _attempt_failed(event: "Event") -> str:
+    error = event.data.get("error")
+    why = error.get("message") if isinstance(error, dict) else error
+    return f"attempt {event.attempt} failed: {output.one_line(str(why), _DATA_CHARS)}"
+
+
+def _other(event: "Event") -> str:
+    if event.type.startswith("job."):
+        waits = event.data.get("waiting_for")
+        return event.type.removeprefix("job.") + (f", waits for {waits}" if waits else "")
+    data = output.one_line(output.as_text(event.data), _DATA_CHARS) if event.data else ""
+    return f"{event.type} {data}".rstrip()
 
 
 class LiveScreen:
@@ -143,6 +172,9 @@ class LiveScreen:
 
     def show(self, event: "Event") -> None:
         self.view.take(event)
+
+    def note(self, text: str) -> None:
+        self._console.print(output.printable(text, keep=""))
 
     def _picture(self) -> Any:
         columns, rows = shutil.get_terminal_size()

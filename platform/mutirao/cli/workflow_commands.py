@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from mutirao.cli import output
+from mutirao.cli import check_command, output
 from mutirao.cli.graph_text import draw
 from mutirao.cli.inputs import resolved, variants
 from mutirao.cli.output import Json
@@ -15,27 +16,39 @@ if TYPE_CHECKING:
     from mutirao.client.records import Worker, Workflow
 
 _LINE = 72
+_HELP = "The workflows: list them, show one by its NAME."
+_JSON = "mutirao.workflows.json"
+
+
+class Workflows(TyperGroup):
+    """`workflows NAME` is `workflows show NAME`, for every name that is no command."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command, its name, and what is left for it."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["show", *args]
+        return super().resolve_command(ctx, args)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command()(workflows)
+    group = typer.Typer(
+        cls=Workflows, invoke_without_command=True, subcommand_metavar="[NAME | COMMAND] [ARGS]...", help=_HELP
+    )
+    group.callback()(workflows)
+    group.command("show")(show)
+    group.command("versions")(versions)
+    group.command("check")(check_command.check)
+    app.add_typer(group, name="workflows")
     app.command()(workers)
 
 
-def workflows(
-    name: Annotated[str | None, typer.Argument(help="Show this one: its fields, its graph.")] = None,
-    as_json: Json = False,
-) -> None:
+def workflows(context: typer.Context, as_json: Json = False) -> None:
     """List the workflows, or show one."""
+    if context.invoked_subcommand is not None:
+        context.meta[_JSON] = as_json
+        return
     with connect() as client:
-        if name is not None:
-            found = client.workflow(name)
-            if as_json:
-                output.show_json(found)
-            else:
-                typer.echo(output.printable("\n".join(_described(found))))
-            return
         entries = client.workflows()
     if as_json:
         output.show_json({"workflows": entries})
@@ -46,6 +59,35 @@ def workflows(
     ]
     none = "no workflows yet: is a worker running? see `mutirao workers`"
     typer.echo(output.table(("name", "version", "queue", "workers", "description"), rows) if rows else none)
+
+
+def show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Its name.")],
+    as_json: Json = False,
+) -> None:
+    """Show one: its fields, its graph."""
+    with connect() as client:
+        found = client.workflow(name)
+    if as_json or context.meta.get(_JSON):
+        output.show_json(found)
+    else:
+        typer.echo(output.printable("\n".join(_described(found))))
+
+
+def versions(name: Annotated[str, typer.Argument(help="Its name.")], as_json: Json = False) -> None:
+    """List the versions of a workflow, who serves them, and the unfinished jobs of each."""
+    with connect() as client:
+        found = client.versions(name)
+    if as_json:
+        output.show_json({"versions": found})
+        return
+    rows = [(row.version, output.when(row.created_at), str(row.workers), _counts(row.unfinished)) for row in found]
+    typer.echo(output.table(("version", "first seen", "workers", "unfinished jobs"), rows))
+
+
+def _counts(unfinished: dict[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(unfinished.items())) or "-"
 
 
 def _first(text: str) -> str:

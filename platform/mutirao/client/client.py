@@ -1,21 +1,25 @@
 """Every verb of the API, as calls that give records."""
 
-import json
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from mutirao.client import download, records
 from mutirao.client.connection import Connection, ConnectionLost, NoConnection
+from mutirao.client.control import ControlVerbs
+from mutirao.client.encoding import encoded
 from mutirao.client.outage import Outage
+from mutirao.client.schedules import ScheduleVerbs
 from mutirao.client.stream import data_of, lines_of
-from mutirao.errors import InvalidInput, Unavailable
-from mutirao.jobs.records import Artifact, Attempt, Event, Job
+from mutirao.client.verbs import PAGE
+from mutirao.errors import Conflict, Unavailable
+from mutirao.jobs.records import Artifact, Attempt, Budget, Event, Job, Limits, Retry
 from mutirao.jobs.states import JobState
 
 PATIENCE_SECONDS = 30.0
@@ -25,11 +29,28 @@ STREAM_SILENCE_SECONDS = 30.0
 """How much longer than an answer a stream may be silent, without a sign of life, before it is opened again."""
 SEARCH_SECONDS = 30.0
 """How long the API waits for the job that searches."""
-PAGE = 200
+IN_FLIGHT = "request_in_flight"
 TERMINAL_EVENTS = frozenset(f"job.{state}" for state in JobState if state.terminal)
 
 
-class Client:
+class SubmitOptions(TypedDict, total=False):
+    """How a job is to be run; see `POST /jobs`."""
+
+    version: str | None
+    metadata: Mapping[str, Any] | None
+    thread_id: UUID | str | None
+    priority: int | None
+    max_attempts: int | None
+    retry: Retry | Mapping[str, Any] | None
+    limits: Limits | Mapping[str, Any] | None
+    budget: Budget | Mapping[str, Any] | None
+    delay_seconds: float | None
+    start_at: datetime | None
+    deadline_seconds: float | None
+    deadline_at: datetime | None
+
+
+class Client(ControlVerbs, ScheduleVerbs):
     """The API at `url`, with the rights of `key`. Use it in one thread, and close it, or use it as a context.
 
     Every call raises the errors of `mutirao.errors` that the API answers with, and `Unavailable` when it does not.
@@ -66,11 +87,8 @@ class Client:
         workflow: str,
         input: Mapping[str, Any] | None = None,  # noqa: A002 (the API's word)
         *,
-        version: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        thread_id: UUID | str | None = None,
-        max_attempts: int | None = None,
         idempotency_key: str | None = None,
+        **options: Unpack[SubmitOptions],
     ) -> Job:
         """Submit a job; when this returns, it is kept.
 
@@ -80,17 +98,10 @@ class Client:
         Raises:
             NotFound: no such workflow.
             InputRejected: the input does not fit its schema; `details["errors"]` says where.
-            InvalidInput: it is not JSON.
+            InvalidInput: it is not JSON, or the times do not fit together.
         """
-        body = {
-            "workflow": workflow,
-            "version": version,
-            "input": dict(input or {}),
-            "metadata": dict(metadata or {}),
-            "thread_id": str(thread_id) if thread_id else None,
-            "max_attempts": max_attempts,
-        }
-        content = _encoded(body)
+        given = {name: value for name, value in options.items() if value is not None}
+        content = encoded({"workflow": workflow, "input": dict(input or {}), **given})
         headers = {"Idempotency-Key": idempotency_key or str(uuid4()), "Content-Type": "application/json"}
         outage = Outage(self._patience_seconds)
         while True:
@@ -98,6 +109,11 @@ class Client:
                 return self._connection.read(Job, "POST", "/jobs", content=content, headers=headers)
             except (NoConnection, ConnectionLost) as error:
                 outage.bear(error)
+            except Conflict as error:
+                # The first try is still on its way to the database: soon it is there, or it never was.
+                if error.code != IN_FLIGHT:
+                    raise
+                outage.bear(Unavailable(error.message, **error.details))
 
     def job(self, job_id: UUID | str) -> Job:
         """Raises NotFound."""
@@ -107,24 +123,30 @@ class Client:
         """Which workers tried a job and how each attempt ended, oldest first. Raises NotFound."""
         return self._connection.read_list(Attempt, f"/jobs/{job_id}/attempts")
 
-    def jobs(self, *, workflow: str | None = None, states: Iterable[JobState | str] = (), limit: int = 50) -> list[Job]:
-        """At most `limit` jobs, newest first."""
-        found: list[Job] = []
+    def jobs(
+        self,
+        *,
+        workflow: str | None = None,
+        states: Iterable[JobState | str] = (),
+        schedule_id: UUID | str | None = None,
+        limit: int | None = 50,
+    ) -> list[Job]:
+        """At most `limit` jobs, newest first; None: all."""
         wanted: dict[str, Any] = {"state": [str(state) for state in states]}
         if workflow is not None:
             wanted["workflow"] = workflow
-        while len(found) < limit:
-            wanted["limit"] = min(PAGE, limit - len(found))
-            page = self._connection.read(records.JobPage, "GET", "/jobs", params=wanted)
-            found += page.jobs
-            if page.next is None:
-                break
-            wanted["cursor"] = page.next
-        return found
+        if schedule_id is not None:
+            wanted["schedule_id"] = str(schedule_id)
+        return [job for page in self._pages(records.JobPage, "/jobs", limit, **wanted) for job in page.jobs]
 
-    def cancel(self, job_id: UUID | str) -> Job:
-        """Ask for the end of a job; `wait` tells when nothing of it runs any more. Raises NotFound, Conflict."""
-        return self._connection.read(Job, "POST", f"/jobs/{job_id}/cancel")
+    def journal(self, job_id: UUID | str, after: int = 0) -> Iterator[Event]:
+        """The events there are now, in order. Raises NotFound."""
+        while True:
+            page = self._connection.read_list(Event, f"/jobs/{job_id}/journal", params={"after": after, "limit": PAGE})
+            yield from page
+            if len(page) < PAGE:
+                return
+            after = page[-1].seq
 
     def wait(self, job_id: UUID | str, seconds: float | None = None) -> Job:
         """The job once it has ended, or as it is after `seconds`."""
@@ -152,23 +174,28 @@ class Client:
             NotFound: no such job.
             Unavailable: the API has not answered for longer than this client's patience.
         """
-        job = self.job(job_id)
-        if job.state.terminal and after >= job.last_seq:
+        if self._all_seen(job_id, after):
             return
         outage = Outage(self._patience_seconds)
         outage.over()
         while True:
             broke: Unavailable | None = None
             try:
+                over = False
                 with closing(self._events(job_id, after, outage)) as events:
                     for event in events:
-                        after = event.seq
+                        after, over = event.seq, event.type in TERMINAL_EVENTS
                         yield event
-                        if event.type in TERMINAL_EVENTS:
-                            return
+                # A job that was retried has an end in the middle of its journal.
+                if over and self._all_seen(job_id, after):
+                    return
             except Unavailable as error:
                 broke = error
             outage.bear(broke)
+
+    def _all_seen(self, job_id: UUID | str, after: int) -> bool:
+        job = self.job(job_id)
+        return job.state.terminal and after >= job.last_seq
 
     def _events(self, job_id: UUID | str, after: int, outage: Outage) -> Generator[Event, None, None]:
         """What one connection brings, without what was seen already."""
@@ -275,13 +302,10 @@ class Client:
         wanted = {"version": version} if version else {}
         return self._connection.read(records.Workflow, "GET", f"/workflows/{quote(name, safe='')}", params=wanted)
 
+    def versions(self, name: str) -> list[records.WorkflowVersion]:
+        """Every version of a workflow, newest first, with its live workers and unfinished jobs. Raises NotFound."""
+        return self._connection.read_list(records.WorkflowVersion, f"/workflows/{quote(name, safe='')}/versions")
+
     def workers(self) -> list[records.Worker]:
         """Live worker processes."""
         return self._connection.read_list(records.Worker, "/workers")
-
-
-def _encoded(body: Mapping[str, Any]) -> bytes:
-    try:
-        return json.dumps(body, allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInput(f"the input is not JSON: {error}") from None

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from mutirao.jobs.options import JobOptions
 from mutirao.jobs.records import Job, Problem, Record
 from mutirao.jobs.states import DocumentState
 
@@ -19,6 +20,130 @@ class JobPage(Record):
 
     jobs: list[Job]
     next: str | None = None
+
+
+class ChildPage(Record):
+    """Children of a job, in order."""
+
+    jobs: list[Job]
+    next: str | None = None
+
+
+class Checkpoint(Record):
+    """The state of a graph between two steps."""
+
+    id: str = Field(description="Ordered by time.")
+    parent_id: str | None = None
+    step: int | None = Field(None, description="Steps before it, -1 before the first.")
+    source: str | None = Field(None, description="`input`, `loop`, `update` or `fork`.")
+    created_at: datetime
+    job_id: UUID | None = Field(None, description="The job that wrote it; another one where a fork has copied it.")
+
+
+class Usage(Record):
+    """What a job has spent, and what running calls have reserved beside it."""
+
+    tokens: int
+    model_calls: int
+    cost: float
+    reserved_tokens: int = 0
+    reserved_cost: float = 0.0
+    input_tokens: int
+    output_tokens: int
+    steps: int | None = None
+
+
+class MonthUsage(Record):
+    """What the jobs of a project have spent in a calendar month (UTC)."""
+
+    month: str
+    tokens: int
+    model_calls: int
+    cost: float
+    reserved_tokens: int = 0
+    reserved_cost: float = 0.0
+
+
+class ProjectBudget(Record):
+    """What all jobs of a project together may spend in a calendar month (UTC); None: no limit."""
+
+    tokens: int | None = None
+    cost: float | None = None
+    model_calls: int | None = None
+
+
+class Project(Record):
+    """A project, its limits, and what it has spent this month; None: no limit."""
+
+    id: UUID
+    name: str
+    max_running: int | None = None
+    budget: ProjectBudget | None = None
+    running: int
+    queued: int
+    usage: MonthUsage
+    created_at: datetime
+
+
+class Approval(Record):
+    """A question to people and what was decided; `state` is pending, decided, expired or withdrawn."""
+
+    id: UUID
+    job_id: UUID
+    workflow: str
+    step: str | None = None
+    request: Any = Field(None, description="What the graph has asked.")
+    state: str
+    decision: Any = None
+    comment: str | None = None
+    decided_by: str | None = None
+    created_at: datetime
+    decided_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+class ApprovalPage(Record):
+    """Approvals, newest first."""
+
+    approvals: list[Approval]
+    next: str | None = None
+
+
+class Schedule(Record):
+    """When a workflow is started, and with what."""
+
+    id: UUID
+    name: str
+    workflow: str
+    input: dict[str, Any]
+    metadata: dict[str, Any]
+    options: JobOptions
+    cron: str
+    timezone: str
+    enabled: bool
+    next_at: datetime | None = None
+    next_times: list[datetime] = Field(default=[], description="The next five times.")
+    last_at: datetime | None = None
+    end_at: datetime | None = None
+    last_error: Problem | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+class SchedulePage(Record):
+    """Schedules, newest first."""
+
+    schedules: list[Schedule]
+    next: str | None = None
+
+
+class WorkflowVersion(Record):
+    """One version of a workflow: live workers that serve it, and the project's unfinished jobs by state."""
+
+    version: str
+    workers: int
+    unfinished: dict[str, int]
+    created_at: datetime
 
 
 class Workflow(Record):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import orjson
 import psycopg
@@ -15,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from mutirao.db.jsonb import dumps
 from mutirao.errors import Unavailable
 
-# Connection failures, shutdown and start of the server, too many connections, transactions that met each other.
-_LATER = ("08", "57P", "53300", "40")
+# Connection failures, shutdown, start and errors of the server, a want of resources, transactions that met each other, a
+# server that only reads (just after a failover), a lock that took too long.
+_LATER = ("08", "57", "53", "58", "40", "25006", "55P03")
 
 
 def connection_lost(error: BaseException) -> bool:
@@ -68,6 +70,12 @@ class Database:
         """The server's version; raises what the driver raises when it does not answer."""
         async with self.begin() as connection:
             return str(await connection.scalar(text("SHOW server_version")))
+
+    async def now(self) -> datetime:
+        """The time by the server's clock, the only one that decides."""
+        async with self.autocommit() as connection:
+            found: datetime = await connection.scalar(text("SELECT now()"))
+        return found
 
     async def wait_for_schema(self, revision: str, seconds: float) -> None:
         """Wait until the schema is at `revision`: a process may be started before the migration has run.

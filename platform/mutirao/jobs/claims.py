@@ -1,118 +1,27 @@
-"""Jobs as workers see them: claim, journal, finish, hand back, reconcile.
+"""Jobs as workers see them: claim, journal, finish, fail, hold, hand back, reconcile.
 
 Contract: every write of an attempt names job and epoch and is refused when another attempt has begun. The lease is the
 worker's (see `mutirao.workers`): a job is held as long as its worker's lease is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mutirao.db import Database
 from mutirao.errors import LeaseLost
+from mutirao.faults import fault
 from mutirao.ids import new_id
+from mutirao.jobs import journal, moves
+from mutirao.jobs.approvals import ApprovalStore
+from mutirao.jobs.children import ChildStore
+from mutirao.jobs.queue import Queue
+from mutirao.jobs.reconcile import reconcile
 from mutirao.jobs.records import Artifact, Claim, NewEvent, Problem
 from mutirao.jobs.states import JobState
-from mutirao.jobs.store import EVENTS_CHANNEL
-
-# What this worker may run: queued, due, served by it, and first of its thread (jobs of a thread never overlap).
-_CLAIM = text("""
-WITH picked AS (
-    SELECT j.id FROM jobs j
-    JOIN worker_workflows s ON s.worker_id = :worker AND s.workflow = j.workflow
-    WHERE j.state = 'queued' AND j.available_at <= now()
-      AND (CAST(:ids AS uuid[]) IS NULL OR j.id = ANY(:ids)) AND j.queue = ANY(:queues)
-      AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.thread_id = j.thread_id
-                      AND (o.state = 'running' OR o.state = 'queued' AND o.id < j.id))
-      AND EXISTS (SELECT 1 FROM workers w WHERE w.id = :worker AND w.lease_expires_at > now())
-    ORDER BY j.available_at, j.id LIMIT :limit FOR UPDATE OF j SKIP LOCKED
-), job AS (
-    UPDATE jobs j SET state = 'running', epoch = epoch + 1, worker_id = :worker, last_seq = last_seq + 1,
-        started_at = coalesce(started_at, now())
-    FROM picked WHERE j.id = picked.id RETURNING j.*
-), attempt AS (
-    INSERT INTO attempts (job_id, epoch, worker_id, worker_name) SELECT id, epoch, :worker, :worker_name FROM job
-), note AS (
-    INSERT INTO events (job_id, seq, epoch, type, data)
-    SELECT id, last_seq, epoch, 'job.started', jsonb_build_object('worker', CAST(:worker_name AS text)) FROM job
-)
-SELECT id AS job_id, project_id, thread_id, workflow, version, input, metadata, epoch,
-    pg_notify(:channel, id::text) IS NULL AS told
-FROM job""")
-
-# Numbers the events of many jobs at once; jobs whose epoch is stale are left out and not returned.
-_APPEND = text("""
-WITH batch AS (
-    SELECT * FROM jsonb_to_recordset(:events)
-        AS e(job uuid, epoch int, position int, type text, step text, data jsonb, age float)
-), counted AS (
-    SELECT job, epoch, count(*) AS n FROM batch GROUP BY job, epoch
-), bumped AS (
-    UPDATE jobs j SET last_seq = last_seq + n FROM counted c
-    WHERE j.id = c.job AND j.epoch = c.epoch AND j.state = 'running'
-    RETURNING j.id, j.epoch, j.last_seq - n AS base
-), written AS (
-    INSERT INTO events (job_id, seq, epoch, type, step, data, created_at)
-    SELECT b.id, b.base + e.position, b.epoch, e.type, e.step, e.data, now() - make_interval(secs => e.age)
-    FROM bumped b JOIN batch e ON e.job = b.id AND e.epoch = b.epoch
-)
-SELECT id, epoch, pg_notify(:channel, id::text) IS NULL AS told FROM bumped""").bindparams(
-    bindparam("events", type_=JSONB)
-)
-
-_MODEL_CALLS = text("""
-INSERT INTO model_calls (id, job_id, epoch, step, model, prompt, answer, input_tokens, output_tokens, cached_tokens,
-    milliseconds, error)
-SELECT gen_random_uuid(), job, epoch, step, data->>'model', data->'prompt', data->>'answer',
-    coalesce((data->>'input_tokens')::int, 0), coalesce((data->>'output_tokens')::int, 0),
-    coalesce((data->>'cached_tokens')::int, 0), coalesce((data->>'milliseconds')::int, 0), data->>'error'
-FROM jsonb_to_recordset(:events) AS e(job uuid, epoch int, step text, data jsonb)""").bindparams(
-    bindparam("events", type_=JSONB)
-)
-
-# Whoever was told that the end is asked for never sees another end than that.
-_FINISH = text("""
-WITH job AS (
-    UPDATE jobs SET
-        state = CASE WHEN cancel_requested_at IS NULL THEN :state ELSE 'cancelled' END,
-        output = CASE WHEN cancel_requested_at IS NULL THEN :output END,
-        error = CASE WHEN cancel_requested_at IS NULL THEN :error END,
-        finished_at = now(), last_seq = last_seq + 1
-    WHERE id = :job AND epoch = :epoch AND state = 'running' RETURNING id, epoch, state, error, last_seq
-), attempt AS (
-    UPDATE attempts a SET outcome = job.state, error = job.error, finished_at = now()
-    FROM job WHERE a.job_id = job.id AND a.epoch = job.epoch
-), note AS (
-    INSERT INTO events (job_id, seq, epoch, type, data)
-    SELECT id, last_seq, epoch, 'job.' || state, jsonb_strip_nulls(jsonb_build_object('error', error)) FROM job
-)
-SELECT id, pg_notify(:channel, id::text) IS NULL AS told, pg_notify(:channel, id || '/ended') IS NULL AS told_end
-FROM job""").bindparams(
-    bindparam("output", type_=JSONB(none_as_null=True)), bindparam("error", type_=JSONB(none_as_null=True))
-)
-
-_HAND_BACK = text("""
-WITH job AS (
-    UPDATE jobs SET
-        state = CASE WHEN cancel_requested_at IS NULL THEN 'queued' ELSE 'cancelled' END,
-        finished_at = CASE WHEN cancel_requested_at IS NOT NULL THEN now() END,
-        worker_id = NULL, available_at = now(), last_seq = last_seq + 1
-    WHERE id = :job AND epoch = :epoch AND state = 'running' RETURNING id, epoch, state, last_seq
-), attempt AS (
-    UPDATE attempts a SET outcome = 'handed_back', finished_at = now()
-    FROM job WHERE a.job_id = job.id AND a.epoch = job.epoch
-), note AS (
-    INSERT INTO events (job_id, seq, epoch, type, data)
-    SELECT id, last_seq, epoch, CASE state WHEN 'queued' THEN 'attempt.handed_back' ELSE 'job.' || state END, '{}'
-    FROM job
-)
-SELECT pg_notify(:channel, id::text) IS NULL AS told,
-    CASE WHEN state <> 'queued' THEN pg_notify(:channel, id || '/ended') IS NULL END AS told_end
-FROM job""")
 
 _ARTIFACT = text("""
 INSERT INTO artifacts (id, project_id, job_id, name, media_type, size, sha256)
@@ -122,81 +31,65 @@ ON CONFLICT (job_id, name) DO UPDATE
     SET media_type = excluded.media_type, size = excluded.size, sha256 = excluded.sha256, created_at = now()
 RETURNING id, job_id, name, media_type, size, sha256, created_at""")
 
-# Jobs of workers whose lease has run out: asked to end -> cancelled, out of attempts -> dead, else back in the queue.
-_RECONCILE = text("""
-WITH lost AS (
-    SELECT j.id, max_attempts <= 1 + (
-        SELECT count(*) FROM attempts a WHERE a.job_id = j.id AND a.outcome = 'lost') AS last_one
-    FROM jobs j JOIN workers w ON w.id = j.worker_id
-    WHERE j.state = 'running' AND w.lease_expires_at < now() FOR UPDATE OF j SKIP LOCKED
-), job AS (
-    UPDATE jobs j SET
-        state = CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
-                     WHEN last_one THEN 'dead' ELSE 'queued' END,
-        error = CASE WHEN cancel_requested_at IS NULL AND last_one THEN jsonb_build_object(
-                     'code', 'attempts_exhausted',
-                     'message', format('every one of its %s attempts lost its worker', max_attempts)) ELSE error END,
-        finished_at = CASE WHEN cancel_requested_at IS NOT NULL OR last_one THEN now() END,
-        worker_id = NULL, available_at = now(), last_seq = last_seq + 1
-    FROM lost WHERE j.id = lost.id RETURNING j.id, j.epoch, j.state, j.error, j.last_seq, j.queue
-), attempt AS (
-    UPDATE attempts a SET outcome = 'lost', finished_at = now()
-    FROM job WHERE a.job_id = job.id AND a.epoch = job.epoch AND a.finished_at IS NULL
-), note AS (
-    INSERT INTO events (job_id, seq, epoch, type, data)
-    SELECT id, last_seq, epoch, CASE state WHEN 'queued' THEN 'attempt.lost' ELSE 'job.' || state END,
-        jsonb_strip_nulls(jsonb_build_object('error', error))
-    FROM job
-)
-SELECT id, state, queue, pg_notify(:channel, id::text) IS NULL AS told,
-    CASE WHEN state <> 'queued' THEN pg_notify(:channel, id || '/ended') IS NULL END AS told_end
-FROM job""")
+_ASKED = text("""
+SELECT id, CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancel' ELSE 'pause' END AS what FROM jobs
+WHERE id = ANY(:ids) AND state = 'running' AND (cancel_requested_at IS NOT NULL OR pause_requested_at IS NOT NULL)""")
 
-_CANCELLED = text("SELECT id FROM jobs WHERE id = ANY(:ids) AND cancel_requested_at IS NOT NULL AND state = 'running'")
+# No more than it takes to give them up: a row with a value that cannot be read must not hide the others.
+_HELD = text("""
+SELECT id AS job_id, project_id, thread_id, workflow, version, epoch, queue, kind, parent_id, group_id,
+    '{}'::jsonb AS input, '{}'::jsonb AS metadata
+FROM jobs WHERE worker_id = :worker AND state = 'running' ORDER BY id""")
+
+_GRACE_SECONDS = 30.0
 
 
 class ClaimStore:
     """Every verb on jobs that a worker may use."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, *, version_grace_seconds: float = _GRACE_SECONDS) -> None:
         self.db = db
+        self._queue = Queue(db)
+        self._grace_seconds = version_grace_seconds
 
     async def claim(
-        self, worker: UUID, worker_name: str, queues: Sequence[str], *, limit: int, ids: Sequence[UUID] | None = None
+        self,
+        worker: UUID,
+        worker_name: str,
+        queues: Sequence[str],
+        *,
+        slots: Mapping[str, int],
+        ids: Sequence[UUID] | None = None,
     ) -> list[Claim]:
-        """Take at most `limit` jobs, of `ids` where given. What another worker holds or runs is passed over.
+        """Begin attempts at jobs of these queues, of `ids` where given; of each kind at most as many as `slots` says.
 
-        Each claim begins a new attempt: its epoch is one higher than the last.
+        Projects with few running jobs go first; within a project higher priority, then who is due longer. What another
+        worker holds or is about to take is passed over: fewer claims than slots do not mean that nothing is queued.
+        Each claim's epoch is one higher than the job's last.
         """
-        values = {
-            "worker": worker,
-            "worker_name": worker_name,
-            "queues": list(queues),
-            "ids": None if ids is None else list(ids),
-            "limit": limit,
-            "channel": EVENTS_CHANNEL,
-        }
+        fault("claim.before")
+        rows = await self._queue.claim(worker, worker_name, queues, slots, ids)
+        fault("claim.after")
+        return [Claim.model_validate(row) for row in rows]
+
+    async def held(self, worker: UUID) -> list[Claim]:
+        """The claims that the worker holds, without input, metadata, settings and times.
+
+        More than it knows of, when the answer to a claim was lost on its way.
+        """
         async with self.db.autocommit() as connection:
-            rows = (await connection.execute(_CLAIM, values)).mappings().all()
-        return [Claim.model_validate(dict(row)) for row in rows]
+            rows = (await connection.execute(_HELD, {"worker": worker})).mappings()
+            return [Claim.model_validate(dict(row)) for row in rows]
 
     async def append(self, events: Sequence[tuple[Claim, NewEvent]]) -> set[tuple[UUID, int]]:
         """Journal events of any number of attempts; returns the (job, epoch) pairs that are still held.
 
         Events of an attempt keep their order. Those of a stale attempt are dropped.
         """
+        fault("events.before")
         async with self.db.begin() as connection:
-            return await self._append(connection, events)
-
-    async def _append(
-        self, connection: AsyncConnection, events: Sequence[tuple[Claim, NewEvent]]
-    ) -> set[tuple[UUID, int]]:
-        rows = _numbered(events)
-        result = await connection.execute(_APPEND, {"events": rows, "channel": EVENTS_CHANNEL})
-        held = {(row.id, row.epoch) for row in result}
-        calls = [row for row in rows if row["type"] == "model.call" and (UUID(row["job"]), row["epoch"]) in held]
-        if calls:
-            await connection.execute(_MODEL_CALLS, {"events": calls})
+            held = await journal.append(connection, events)
+        fault("events.after")
         return held
 
     async def finish(
@@ -215,31 +108,73 @@ class ClaimStore:
         Raises:
             LeaseLost: another attempt has begun, or somebody else has ended the job; nothing was written.
         """
-        values = {
-            "job": claim.job_id,
-            "epoch": claim.epoch,
-            "state": state.value,
-            "output": output,
-            "error": error.model_dump() if error else None,
-            "channel": EVENTS_CHANNEL,
-        }
-        # Without events before it, one statement is the whole transaction.
-        async with self.db.begin() if events else self.db.autocommit() as connection:
-            if events:
-                await self._append(connection, [(claim, event) for event in events])
-            if await connection.scalar(_FINISH, values) is None:
-                raise LeaseLost(f"job {str(claim.job_id)!r}: attempt {claim.epoch} is not the current one")
+        values = {"state": state.value, "output": output, "error": _plain(error)}
+        await self._let_go(moves.FINISH, claim, values, events)
 
-    async def hand_back(self, claim: Claim, events: Sequence[NewEvent] = ()) -> None:
+    async def fail(self, claim: Claim, error: Problem, *, events: Sequence[NewEvent] = ()) -> JobState:
+        """A step has raised: queue the job again, after a pause, as long as its `retry` allows; returns its new state.
+
+        Without tries left it is `dead`, or `failed` when it never had any; `cancelled` when somebody has asked for that.
+
+        Raises:
+            LeaseLost: as `finish`.
+        """
+        retry = claim.retry
+        values = {
+            "error": _plain(error),
+            "tries": retry.failures,
+            "last_state": (JobState.DEAD if retry.failures else JobState.FAILED).value,
+            "backoff": retry.backoff_seconds,
+            "factor": retry.factor,
+            "longest": retry.max_backoff_seconds,
+        }
+        return await self._let_go(moves.FAIL, claim, values, events)
+
+    async def hand_back(self, claim: Claim, events: Sequence[NewEvent] = (), *, kind: str | None = None) -> None:
         """Give the job back to its queue, to go on from its last checkpoint elsewhere; nothing when it is stale.
 
-        A job that somebody has asked to end is `cancelled` instead.
+        With `kind` its attempts run as that kind from now on. A job that somebody has asked to end is `cancelled`
+        instead, one that somebody has asked to pause `paused`.
         """
-        values = {"job": claim.job_id, "epoch": claim.epoch, "channel": EVENTS_CHANNEL}
+        fault("handback.before")
+        values = {"job": claim.job_id, "epoch": claim.epoch, "kind": kind}
         async with self.db.begin() as connection:
             if events:
-                await self._append(connection, [(claim, event) for event in events])
-            await connection.execute(_HAND_BACK, values)
+                await journal.append(connection, [(claim, event) for event in events])
+            await connection.execute(moves.HAND_BACK, values)
+
+    async def hold(
+        self,
+        claim: Claim,
+        state: JobState,
+        waiting_for: str,
+        *,
+        events: Sequence[NewEvent] = (),
+        also: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+    ) -> JobState:
+        """Keep the job without a worker: `waiting` for `children`, or `paused` for an `approval` or on `request`.
+
+        `also` writes in the same transaction, after it is sure that this attempt holds the job. Returns `cancelled`, and
+        has not called `also`, when somebody has asked for the end.
+
+        Raises:
+            LeaseLost: as `finish`.
+        """
+        if state not in (JobState.WAITING, JobState.PAUSED):
+            raise ValueError(f"a job is held as waiting or paused, not as {state.value!r}")
+        values = {"state": state.value, "waiting_for": waiting_for}
+        held = await self._let_go(moves.HOLD, claim, values, events, also)
+        if held is JobState.WAITING:
+            # The last child may have ended while its parent was still running, and has woken nobody then.
+            await self._wake(moves.WAKE, claim.job_id)
+        return held
+
+    async def wake_parent(self, job_id: UUID) -> bool:
+        """Queue the parent of an ended job again when it waits and this was its last child; says whether it was.
+
+        For after the commit of the child's end. The reconciler does the same for whoever did not come to it.
+        """
+        return await self._wake(moves.WAKE_PARENT, job_id)
 
     async def put_artifact(self, claim: Claim, name: str, media_type: str, size: int, sha256: str) -> Artifact:
         """Name a blob as an artifact of the job; the same name again replaces it.
@@ -259,38 +194,54 @@ class ClaimStore:
         async with self.db.autocommit() as connection:
             row = (await connection.execute(_ARTIFACT, values)).mappings().first()
         if row is None:
-            raise LeaseLost(f"job {str(claim.job_id)!r}: attempt {claim.epoch} is not the current one")
+            raise _stale(claim)
         return Artifact.model_validate(dict(row))
 
+    async def asked(self, ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
+        """Which of these running jobs somebody has asked to end (`cancel`) or to pause (`pause`)."""
+        async with self.db.autocommit() as connection:
+            return [(row.id, row.what) for row in await connection.execute(_ASKED, {"ids": list(ids)})]
+
     async def reconcile(self) -> list[tuple[UUID, str, JobState]]:
-        """Take the jobs of dead workers from them; returns (job, queue, new state) of each."""
+        """Move every job that waits for something that has happened; returns (job, queue, new state) of each.
+
+        See `mutirao.jobs.reconcile` for what that is. Any number may run at once: each job is moved once.
+        """
+        moved = await reconcile(self.db, self._grace_seconds) + await ApprovalStore(self.db).expire()
+        # Last: what it has to cancel may be much, and the jobs of dead workers wait for none of it.
+        await ChildStore(self.db).cut_short()
+        return moved
+
+    async def _let_go(
+        self,
+        statement: TextClause,
+        claim: Claim,
+        values: dict[str, Any],
+        events: Sequence[NewEvent],
+        also: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+    ) -> JobState:
+        """Last events and the move in one transaction; without events the one statement is the transaction."""
+        fault("finish.before")
+        values = {"job": claim.job_id, "epoch": claim.epoch} | values
+        async with self.db.begin() if events or also else self.db.autocommit() as connection:
+            if events:
+                await journal.append(connection, [(claim, event) for event in events])
+            state = await connection.scalar(statement, values)
+            if state is None:
+                raise _stale(claim)
+            if also is not None and state != JobState.CANCELLED:
+                await also(connection)
+        fault("finish.after")
+        return JobState(state)
+
+    async def _wake(self, statement: TextClause, job_id: UUID) -> bool:
         async with self.db.autocommit() as connection:
-            rows = (await connection.execute(_RECONCILE, {"channel": EVENTS_CHANNEL})).all()
-        return [(row.id, row.queue, JobState(row.state)) for row in rows]
-
-    async def cancelled(self, ids: Sequence[UUID]) -> list[UUID]:
-        """Which of these running jobs somebody has asked to end."""
-        async with self.db.autocommit() as connection:
-            return list((await connection.scalars(_CANCELLED, {"ids": list(ids)})).all())
+            return await connection.scalar(statement, {"job": job_id}) is not None
 
 
-def _numbered(events: Sequence[tuple[Claim, NewEvent]]) -> list[dict[str, Any]]:
-    """Rows for the database; `position` counts from 1 within each attempt."""
-    count: dict[tuple[UUID, int], int] = {}
-    rows = []
-    for claim, event in events:
-        key = (claim.job_id, claim.epoch)
-        count[key] = count.get(key, 0) + 1
-        rows.append(
-            {
-                "job": str(claim.job_id),
-                "epoch": claim.epoch,
-                "position": count[key],
-                # Not `model_dump`: it refuses what is nested deep, and `data` may be anything.
-                "type": event.type,
-                "step": event.step,
-                "data": event.data,
-                "age": event.age,
-            }
-        )
-    return rows
+def _plain(error: Problem | None) -> dict[str, Any] | None:
+    return error.model_dump() if error else None
+
+
+def _stale(claim: Claim) -> LeaseLost:
+    return LeaseLost(f"job {str(claim.job_id)!r}: attempt {claim.epoch} is not the current one")

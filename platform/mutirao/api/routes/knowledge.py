@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mutirao.api.problems import responses
 from mutirao.api.routes.artifacts import opened, parts_of
-from mutirao.api.routes.jobs import JobRequest, ended, submit
+from mutirao.api.routes.jobs import ended
 from mutirao.api.services import Caller, HasServices, Services
+from mutirao.api.submission import JobRequest, submit
 from mutirao.errors import NoWorker, StepFailed
 from mutirao.jobs.records import Job
 from mutirao.jobs.states import JobState

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from mutirao.api.problems import responses
 from mutirao.api.services import Caller, HasServices
-from mutirao.catalogue import CataloguedWorkflow
+from mutirao.catalogue import CataloguedWorkflow, WorkflowVersion
 from mutirao.workers import Worker
 
 router = APIRouter(tags=["workflows"])
@@ -22,6 +22,12 @@ async def get_workflow(
 ) -> CataloguedWorkflow:
     """One workflow: its current version, or the one asked for."""
     return await services.catalogue.get(name, version)
+
+
+@router.get("/workflows/{name}/versions", responses=responses(401, 404, 422))
+async def list_versions(name: str, services: HasServices, caller: Caller) -> list[WorkflowVersion]:
+    """Every version of a workflow, newest first: live workers that serve it, and jobs that have not ended, by state."""
+    return await services.catalogue.versions(caller.project_id, name)
 
 
 @router.get("/workers", responses=responses(401))

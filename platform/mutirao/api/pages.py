@@ -1,0 +1,42 @@
+"""Lists in pages: how many rows, and the cursor of the next page."""
+
+import base64
+from collections.abc import Sequence
+from typing import Annotated, Protocol, TypeVar
+from uuid import UUID
+
+from fastapi import Query
+
+from mutirao.errors import InvalidInput
+
+Limit = Annotated[int, Query(ge=1, le=200, description="Most rows in the answer.")]
+Cursor = Annotated[str | None, Query(description="`next` of the page before.")]
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> UUID: ...
+
+
+Row = TypeVar("Row", bound=_Identified)
+
+
+def cut(rows: Sequence[Row], limit: int) -> tuple[list[Row], str | None]:
+    """A page of rows of which one more than `limit` was asked for, and the cursor of the next; None on the last."""
+    more = len(rows) > limit
+    return [*rows[:limit]], write_cursor(rows[limit - 1].id) if more else None
+
+
+def write_cursor(row_id: UUID) -> str:
+    """A cursor behind the row of this id."""
+    return base64.urlsafe_b64encode(row_id.bytes).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None) -> UUID | None:
+    """The id a cursor stands behind. Raises InvalidInput."""
+    if cursor is None:
+        return None
+    try:
+        return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
+    except ValueError:
+        raise InvalidInput(f"cursor {cursor!r} is not one of ours; take `next` of the page before") from None

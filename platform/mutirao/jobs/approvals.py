@@ -1,0 +1,284 @@
+"""Approvals: questions that a graph has asked people, their decisions, and what becomes of the job that waits for them.
+
+Contract: one decision wins. A decision is given to the graph until the graph has taken it in (`applied_at`, written in
+the transaction of the checkpoint that consumes it: see `mutirao_workers.answers`), and never again after that.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mutirao.db import Database
+from mutirao.errors import AlreadyDecided, NotFound
+from mutirao.jobs.channels import EVENTS_CHANNEL, WORK_CHANNEL
+from mutirao.jobs.records import Claim, Record
+from mutirao.jobs.states import JobState
+
+EXPIRED = {"expired": True}
+"""What the graph gets instead of a decision that nobody has made in time."""
+
+
+class ApprovalState(StrEnum):
+    """Where an approval is in its life. Only a pending one can be decided."""
+
+    PENDING = "pending"  # waits for a person
+    DECIDED = "decided"  # a person has decided
+    EXPIRED = "expired"  # nobody has in time; the graph gets `EXPIRED`
+    WITHDRAWN = "withdrawn"  # its job has ended or goes on from elsewhere, or the graph could not take the decision
+
+
+class Question(Record):
+    """An interrupt of a graph as the attempt that met it sees it."""
+
+    id: UUID = Field(description="Of the approval.")
+    interrupt_id: str
+    task_id: str | None = None
+    step: str | None = None
+    request: Any = None
+    expires_seconds: float | None = None
+
+
+class Approval(Record):
+    """A question to people and what was decided."""
+
+    id: UUID
+    job_id: UUID
+    workflow: str
+    step: str | None = None
+    interrupt_id: str
+    request: Any = Field(description="What the graph has asked: the value of its interrupt.")
+    state: ApprovalState
+    decision: Any = Field(None, description="What the graph gets as the answer.")
+    comment: str | None = None
+    decided_by: str | None = None
+    created_at: datetime
+    decided_at: datetime | None = None
+    applied_at: datetime | None = Field(None, description="When the graph has taken the decision in.")
+    expires_at: datetime | None = None
+
+
+class Decision(Record):
+    """An answer that the graph has not taken in yet."""
+
+    approval_id: UUID
+    interrupt_id: str
+    step: str | None
+    request: Any
+    state: ApprovalState
+    value: Any
+
+
+_APPROVAL = """a.id, a.job_id, j.workflow, a.step, a.interrupt_id, a.request, a.state, a.decision, a.comment, a.decided_by,
+    a.created_at, a.decided_at, a.applied_at, a.expires_at"""
+
+# A job that was let go on by other means than a decision asks the same question again.
+_OPEN = text("""
+INSERT INTO approvals (id, project_id, job_id, interrupt_id, task_id, epoch, step, request, state, expires_at)
+VALUES (:id, :project_id, :job_id, :interrupt_id, :task_id, :epoch, :step, :request, 'pending',
+    now() + make_interval(secs => CAST(:expires_seconds AS float)))
+ON CONFLICT (job_id, interrupt_id) WHERE state = 'pending' DO UPDATE
+    SET epoch = excluded.epoch, task_id = excluded.task_id, step = excluded.step, request = excluded.request""").bindparams(
+    bindparam("request", type_=JSONB(none_as_null=True))
+)
+
+_REOPEN = text("""
+WITH old AS (
+    UPDATE approvals SET state = 'withdrawn' WHERE id = :id AND state = 'decided' AND applied_at IS NULL RETURNING *
+)
+INSERT INTO approvals (id, project_id, job_id, interrupt_id, task_id, epoch, step, request, state, expires_at)
+SELECT :new_id, project_id, job_id, interrupt_id, task_id, :epoch, step, request, 'pending',
+    now() + (expires_at - created_at) FROM old""")
+
+_OPEN_IDS = text("SELECT interrupt_id, id FROM approvals WHERE job_id = :job_id AND state = 'pending'")
+
+# Served by ix_approvals_project_id.
+_PENDING = text(f"""
+SELECT {_APPROVAL} FROM approvals a JOIN jobs j ON j.id = a.job_id
+WHERE a.project_id = :project_id AND a.state = 'pending' AND (CAST(:before AS uuid) IS NULL OR a.id < :before)
+ORDER BY a.id DESC LIMIT :limit""")
+
+_OF_JOB = text(f"""
+SELECT {_APPROVAL} FROM approvals a JOIN jobs j ON j.id = a.job_id
+WHERE a.job_id = :job_id AND a.project_id = :project_id ORDER BY a.id""")
+
+_GET = text(f"""
+SELECT {_APPROVAL} FROM approvals a JOIN jobs j ON j.id = a.job_id
+WHERE a.id = :id AND a.project_id = :project_id""")
+
+# Whoever changes an approval holds its job's row: decisions, cancels and expiry follow one another.
+_LOCK_JOB = text("SELECT id FROM jobs WHERE id = (SELECT job_id FROM approvals WHERE id = :id) FOR UPDATE")
+
+_DECIDE = text("""
+UPDATE approvals SET state = 'decided', decision = :decision, comment = :comment, decided_by = :by, decided_at = now()
+WHERE id = :id AND state = 'pending' AND (expires_at IS NULL OR expires_at > now()) RETURNING id""").bindparams(
+    bindparam("decision", type_=JSONB(none_as_null=True))
+)
+
+_OVERDUE = text("""
+SELECT j.id FROM jobs j WHERE j.state = 'paused' AND EXISTS (
+    SELECT 1 FROM approvals a WHERE a.job_id = j.id AND a.state = 'pending' AND a.expires_at <= now())
+ORDER BY j.id FOR UPDATE OF j SKIP LOCKED""")
+
+_EXPIRE = text("""
+UPDATE approvals SET state = 'expired', decision = :decision, decided_at = now()
+WHERE job_id = :job_id AND state = 'pending' AND expires_at <= now() RETURNING id""").bindparams(
+    bindparam("decision", type_=JSONB)
+)
+
+_NOTE = text("""
+WITH job AS (
+    UPDATE jobs j SET last_seq = last_seq + 1 FROM approvals a WHERE a.id = :id AND j.id = a.job_id
+    RETURNING j.id, j.last_seq, j.epoch, a.step, a.id AS approval, a.state, a.decision, a.comment, a.decided_by
+), note AS (
+    INSERT INTO events (job_id, seq, epoch, type, step, data)
+    SELECT id, last_seq, epoch, 'approval.' || state, step, jsonb_strip_nulls(jsonb_build_object(
+        'id', approval, 'comment', comment, 'by', decided_by)) || jsonb_build_object('decision', decision) FROM job
+)
+SELECT pg_notify(:channel, id::text) FROM job""")
+
+# The last decision lets the job go on, unless somebody has asked to pause it as well.
+_RELEASE = text("""
+WITH job AS (
+    UPDATE jobs SET
+        state = CASE WHEN pause_requested_at IS NULL THEN 'queued' ELSE state END,
+        waiting_for = CASE WHEN pause_requested_at IS NULL THEN NULL ELSE 'request' END,
+        pause_requested_at = NULL, last_seq = last_seq + 1
+    WHERE id = :job_id AND state = 'paused' AND waiting_for = 'approval'
+      AND NOT EXISTS (SELECT 1 FROM approvals a WHERE a.job_id = :job_id AND a.state = 'pending')
+    RETURNING id, queue, state, epoch, last_seq
+), note AS (
+    INSERT INTO events (job_id, seq, epoch, type, data)
+    SELECT id, last_seq, epoch, CASE state WHEN 'queued' THEN 'job.resumed' ELSE 'job.' || state END,
+        CASE state WHEN 'queued' THEN jsonb_build_object('after', 'approval')
+                   ELSE jsonb_build_object('waiting_for', 'request') END
+    FROM job
+)
+SELECT id, queue, state, pg_notify(:channel, id::text) IS NULL AS told,
+    CASE WHEN state = 'queued' THEN pg_notify(:work_channel, queue) IS NULL END AS told_workers
+FROM job""")
+
+# For a psycopg cursor. A task takes its answers in in the order of its questions: the first `answers` of them.
+APPLIED = """
+UPDATE approvals a SET applied_at = now()
+WHERE a.job_id = %(job)s AND a.task_id = %(task)s AND a.state IN ('decided', 'expired') AND a.applied_at IS NULL
+  AND (SELECT count(*) FROM approvals b WHERE b.job_id = a.job_id AND b.task_id = a.task_id AND b.state <> 'withdrawn'
+       AND (b.created_at, b.id) <= (a.created_at, a.id)) <= %(answers)s"""
+
+_PASSED = text("""
+UPDATE approvals a SET applied_at = now() FROM jobs j
+WHERE a.id = ANY(:ids) AND j.id = a.job_id AND j.id = :job_id AND j.epoch = :epoch AND j.state = 'running'""")
+
+_DECIDED = text("""
+SELECT id AS approval_id, interrupt_id, step, request, state, decision AS value FROM approvals
+WHERE job_id = :job_id AND state IN ('decided', 'expired') AND applied_at IS NULL ORDER BY id""")
+
+
+class ApprovalStore:
+    """Every verb on approvals. One of another project answers exactly like an unknown one."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def open(self, connection: AsyncConnection, claim: Claim, questions: Sequence[Question]) -> None:
+        """Write the questions of an attempt, in the transaction that pauses its job."""
+        for question in questions:
+            values = question.model_dump() | {
+                "project_id": claim.project_id,
+                "job_id": claim.job_id,
+                "epoch": claim.epoch,
+            }
+            await connection.execute(_OPEN, values)
+
+    async def reopen(self, connection: AsyncConnection, claim: Claim, approvals: Mapping[UUID, UUID]) -> None:
+        """Ask again, as another approval each, what was decided in a way that the graph cannot take; like `open`."""
+        for old, new in approvals.items():
+            await connection.execute(_REOPEN, {"id": old, "new_id": new, "epoch": claim.epoch})
+
+    async def open_ids(self, job_id: UUID) -> dict[str, UUID]:
+        """Interrupt id → approval, of those that are pending."""
+        async with self.db.autocommit() as connection:
+            return {row.interrupt_id: row.id for row in await connection.execute(_OPEN_IDS, {"job_id": job_id})}
+
+    async def pending(self, project_id: UUID, *, before: UUID | None = None, limit: int = 50) -> list[Approval]:
+        """At most `limit` approvals that wait for a person, newest first, older than the approval `before`."""
+        return await self._approvals(_PENDING, {"project_id": project_id, "before": before, "limit": limit})
+
+    async def of_job(self, project_id: UUID, job_id: UUID) -> list[Approval]:
+        """All approvals of a job in the order they were asked."""
+        return await self._approvals(_OF_JOB, {"project_id": project_id, "job_id": job_id})
+
+    async def get(self, project_id: UUID, approval_id: UUID) -> Approval:
+        """Raises NotFound."""
+        found = await self._approvals(_GET, {"project_id": project_id, "id": approval_id})
+        if not found:
+            raise NotFound(f"no approval {str(approval_id)!r} in this project")
+        return found[0]
+
+    async def decide(
+        self, project_id: UUID, approval_id: UUID, decision: Any, *, comment: str | None = None, by: str | None = None
+    ) -> Approval:
+        """Decide a pending approval; the job goes on when it was its last pending one.
+
+        Raises:
+            NotFound: no such approval in this project.
+            AlreadyDecided: somebody else was first, the time to decide has passed, or the job has ended.
+        """
+        await self.get(project_id, approval_id)
+        values = {"id": approval_id, "decision": decision, "comment": comment, "by": by}
+        async with self.db.begin() as connection:
+            job_id = await connection.scalar(_LOCK_JOB, {"id": approval_id})
+            won = await connection.scalar(_DECIDE, values) is not None
+            if won:
+                await self._note(connection, approval_id)
+                await self._release(connection, job_id)
+        approval = await self.get(project_id, approval_id)
+        if not won:
+            state = ApprovalState.EXPIRED if approval.state is ApprovalState.PENDING else approval.state
+            raise AlreadyDecided(
+                f"approval {str(approval_id)!r} is {state.value}; its first decision stands", state=state.value
+            )
+        return approval
+
+    async def decided(self, job_id: UUID) -> list[Decision]:
+        """Answers that the graph has not taken in yet, in the order their questions were asked."""
+        async with self.db.autocommit() as connection:
+            rows = (await connection.execute(_DECIDED, {"job_id": job_id})).mappings().all()
+        return [Decision.model_validate(dict(row)) for row in rows]
+
+    async def passed(self, claim: Claim, approvals: Sequence[UUID]) -> None:
+        """These decisions needed nothing but that the attempt begins; nothing when the claim is stale."""
+        values = {"ids": list(approvals), "job_id": claim.job_id, "epoch": claim.epoch}
+        async with self.db.autocommit() as connection:
+            await connection.execute(_PASSED, values)
+
+    async def expire(self) -> list[tuple[UUID, str, JobState]]:
+        """End the approvals whose time has passed; returns (job, queue, new state) of the jobs that this lets go on."""
+        async with self.db.begin() as connection:
+            jobs = (await connection.scalars(_OVERDUE)).all()
+            released = []
+            for job_id in jobs:
+                values = {"job_id": job_id, "decision": EXPIRED}
+                for approval_id in (await connection.scalars(_EXPIRE, values)).all():
+                    await self._note(connection, approval_id)
+                released += await self._release(connection, job_id)
+        return released
+
+    async def _note(self, connection: AsyncConnection, approval_id: UUID) -> None:
+        await connection.execute(_NOTE, {"id": approval_id, "channel": EVENTS_CHANNEL})
+
+    async def _release(self, connection: AsyncConnection, job_id: UUID) -> list[tuple[UUID, str, JobState]]:
+        values = {"job_id": job_id, "channel": EVENTS_CHANNEL, "work_channel": WORK_CHANNEL}
+        rows = (await connection.execute(_RELEASE, values)).all()
+        return [(row.id, row.queue, JobState(row.state)) for row in rows]
+
+    async def _approvals(self, statement: Any, values: dict[str, Any]) -> list[Approval]:
+        async with self.db.autocommit() as connection:
+            rows = (await connection.execute(statement, values)).mappings().all()
+        return [Approval.model_validate(dict(row)) for row in rows]

@@ -1,0 +1,12 @@
+"""Names of the channels on which the database says that something about jobs is new. A notice is a wake-up, never the news."""
+
+EVENTS_CHANNEL = "mutirao_events"
+"""Payload: id of a job whose journal has grown; once more with `ENDED` behind it when the job has ended."""
+
+CANCELS_CHANNEL = "mutirao_cancels"
+"""Payload: id of a running job that somebody asked to end or to pause; its worker looks which."""
+
+WORK_CHANNEL = "mutirao_work"
+"""Payload: a queue in which jobs may be claimed that nobody sends a hint for."""
+
+ENDED = "/ended"

@@ -1,0 +1,18 @@
+"""A workflow as the catalogue shows it."""
+
+from mutirao.catalogue import WorkflowEntry
+from mutirao_agents.workflows import Workflow
+
+
+def entry_of(workflow: Workflow) -> WorkflowEntry:
+    """What clients may know of a workflow without loading it."""
+    return WorkflowEntry(
+        name=workflow.name,
+        version=workflow.version,
+        description=workflow.description,
+        queue=workflow.queue,
+        kind=workflow.kind.value,
+        input_schema=workflow.input_schema,
+        output_schema=workflow.output_schema,
+        graph=workflow.shape,
+    )
