@@ -126,7 +126,7 @@ class WorkerSettings(Area):
     event_flush_seconds: float = Field(0.04, gt=0, description="Longest time an event waits to be written.")
     max_children: int = Field(10_000, gt=0, description="Most children of one fan-out.")
     max_effect_bytes: int = Field(256 << 10, gt=0, description="Largest result of one effect, as JSON.")
-    drain_seconds: float = Field(1, ge=0, description="How long running steps may go on after SIGTERM.")
+    drain_seconds: float = Field(0.5, ge=0, description="How long running steps may go on after SIGTERM.")
 
 
 class KnowledgeSettings(Area):

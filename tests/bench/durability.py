@@ -154,7 +154,8 @@ def stubborn(servers: Servers, valkey: OwnValkey) -> Figures:
     figures = {}
     for workflow, how in (
         ("stubborn", "plain"), ("stubborn", "signals"), ("stubborn", "c"), ("stubborn", "grandchild"),
-        ("stubborn", "daemon"), ("refuses", "coroutine"), ("refuses", "program"),
+        ("stubborn", "daemon"), ("refuses", "coroutine"), ("refuses", "program"), ("refuses", "shell"),
+        ("refuses", "thread"), ("refuses", "task"),
     ):  # fmt: skip
         witness = servers.folder / f"w-{uuid4()}"
         job = servers.submit(workflow, {"witness": str(witness), "how": how})
