@@ -101,7 +101,11 @@ class Child:
         self._link = await Link.open(sock)
         assert self._settings.stack.database_url is not None
         short, checkpoints = _CONNECTIONS[self._kind]
-        db = Database(self._settings.stack.database_url.get_secret_value(), pool_size=short)
+        db = Database(
+            self._settings.stack.database_url.get_secret_value(),
+            pool_size=short,
+            idle_seconds=self._settings.worker.lease_seconds,
+        )
         pool = open_pool(db.url, checkpoints, pipeline=self._settings.stack.database_pipeline)
         await pool.open(wait=False)
         watchdog = self._watchdog()

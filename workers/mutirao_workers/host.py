@@ -94,7 +94,8 @@ class WorkerHost:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         stack = self.settings.stack
         assert stack.database_url is not None
-        db = Database(stack.database_url.get_secret_value(), pool_size=_CONNECTIONS)
+        lease_seconds = self.settings.worker.lease_seconds
+        db = Database(stack.database_url.get_secret_value(), pool_size=_CONNECTIONS, idle_seconds=lease_seconds)
         try:
             await db.wait_for_schema(HEAD, stack.part_start_seconds)
             await asyncio.gather(self._nursery.attend(), self._succeed(db))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from uuid import UUID
 
 from mutirao.db import Database
 from mutirao.jobs.claims import ClaimStore
@@ -51,7 +52,9 @@ class Reconciler:
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def once(self) -> None:
-        """One look; nothing while another worker is at it."""
+        """One look. Leases that have run out wait for nobody; the rest is left to another worker while it is at it."""
+        if lost := await self._guarded(self._leases):
+            await self._tell(lost)
         async with self._db.begin() as connection:
             if not await connection.scalar(_ALONE):
                 return
@@ -68,8 +71,15 @@ class Reconciler:
             _log.warning("reconciler.failed", look=getattr(look, "__qualname__", repr(look)), error=str(error))
             return set()
 
+    async def _leases(self) -> list[str]:
+        return self._queues(await self._claims.recover())
+
     async def _jobs(self) -> list[str]:
-        changed = await self._claims.reconcile()
+        return self._queues(await self._claims.reconcile())
+
+    def _queues(self, changed: Iterable[tuple[UUID, str, JobState]]) -> list[str]:
+        """Where jobs may be claimed after these moves."""
+        changed = list(changed)
         for job_id, queue, state in changed:
             _log.info("reconciler.job", job=str(job_id), queue=queue, state=state.value)
         return [queue for _, queue, state in changed if state is JobState.QUEUED]

@@ -17,8 +17,8 @@ from mutirao.db.jsonb import dumps
 from mutirao.errors import Unavailable
 
 # Connection failures, shutdown, start and errors of the server, a want of resources, transactions that met each other, a
-# server that only reads (just after a failover), a lock that took too long.
-_LATER = ("08", "57", "53", "58", "40", "25006", "55P03")
+# server that only reads (just after a failover), a transaction that stood still, a lock that took too long.
+_LATER = ("08", "57", "53", "58", "40", "25006", "25P03", "55P03")
 
 
 def connection_lost(error: BaseException) -> bool:
@@ -38,9 +38,10 @@ def psycopg_url(url: str) -> str:
 
 
 class Database:
-    """One pool, opened lazily, closed by `close`. `begin()` is a transaction per block."""
+    """One pool, opened lazily, closed by `close`. `begin()` is a transaction per block, ended by the server when nothing
+    comes for `idle_seconds`."""
 
-    def __init__(self, url: str, *, pool_size: int = 16) -> None:
+    def __init__(self, url: str, *, pool_size: int = 16, idle_seconds: float = 30.0) -> None:
         self.url = psycopg_url(url)
         self.engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
@@ -50,7 +51,12 @@ class Database:
             pool_pre_ping=False,
             json_serializer=lambda value: dumps(value).decode(),
             json_deserializer=orjson.loads,
-            connect_args={"application_name": "mutirao", "connect_timeout": 5},
+            connect_args={
+                "application_name": "mutirao",
+                "connect_timeout": 5,
+                # A process that stands still in the middle of a transaction would keep its locks for as long.
+                "options": f"-c idle_in_transaction_session_timeout={int(idle_seconds * 1000)}",
+            },
         )
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 

@@ -19,7 +19,7 @@ from mutirao.jobs import journal, moves
 from mutirao.jobs.approvals import ApprovalStore
 from mutirao.jobs.children import ChildStore
 from mutirao.jobs.queue import Queue
-from mutirao.jobs.reconcile import reconcile
+from mutirao.jobs.reconcile import reconcile, recover
 from mutirao.jobs.records import Artifact, Claim, NewEvent, Problem
 from mutirao.jobs.states import JobState
 
@@ -201,6 +201,10 @@ class ClaimStore:
         """Which of these running jobs somebody has asked to end (`cancel`) or to pause (`pause`)."""
         async with self.db.autocommit() as connection:
             return [(row.id, row.what) for row in await connection.execute(_ASKED, {"ids": list(ids)})]
+
+    async def recover(self) -> list[tuple[UUID, str, JobState]]:
+        """The most urgent part of `reconcile`: jobs of workers whose lease has run out."""
+        return await recover(self.db)
 
     async def reconcile(self) -> list[tuple[UUID, str, JobState]]:
         """Move every job that waits for something that has happened; returns (job, queue, new state) of each.

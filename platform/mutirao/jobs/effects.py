@@ -4,6 +4,7 @@ An intent is committed before the call, its result after it, both fenced. What i
 call may or may not have been made.
 """
 
+import time
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,9 @@ from mutirao.jobs.records import Claim, Effect
 EFFECT, MODEL = "tool", "model"
 
 _HELD = "SELECT id FROM jobs WHERE id = :job AND epoch = :epoch AND state = 'running' FOR SHARE"
+
+_LATE_SECONDS = 1.0
+_MOST_LATE = 5
 
 # Exactly one row while the attempt holds the job: the new intent, or what an earlier call has left under that key.
 _BEGIN = text(f"""
@@ -89,17 +93,22 @@ class EffectStore:
         """Write the intent, or find what is there under that key.
 
         An intent that the same `begun_by` has written before is fresh again: its writer could not see that it had been.
+        An answer that took long is asked for again: this process may have stood still, and lost its job meanwhile.
         """
         values = _fenced(claim, key) | {"step": step, "idempotent": idempotent, "request_sha256": request_sha256}
         values["begun_by"] = str(begun_by or new_id())
+        slow = 0
         while True:
+            began = time.monotonic()
             async with self.db.autocommit() as connection:
                 row = (await connection.execute(_BEGIN, values)).mappings().one()
             if not row["held"]:
                 raise _lost(claim)
-            if row["key"] is not None:
+            late = time.monotonic() - began > _LATE_SECONDS and slow < _MOST_LATE
+            if row["key"] is not None and not late:
                 return Effect.model_validate(dict(row))
-            # The same key was written at the same moment; the next look sees it.
+            slow += late
+            # Late, or the same key was written at the same moment; the next look sees it.
 
     async def again(self, claim: Claim, key: str, note: Any) -> None:
         """Say that the call of an unknown effect is about to be repeated; `note` is found as its result meanwhile."""

@@ -128,6 +128,13 @@ WITH served AS ({_picked(f"j.state = 'stranded' AND {_SERVED.format(grace='0')}"
 {_MOVED_ROWS}""")
 
 
+async def recover(db: Database) -> list[tuple[UUID, str, JobState]]:
+    """Take the jobs of workers whose lease has run out from them. Any number may do it at once."""
+    async with db.autocommit() as connection:
+        rows = (await connection.execute(_LOST)).all()
+    return [(row.id, row.queue, JobState(row.state)) for row in rows]
+
+
 async def reconcile(db: Database, grace_seconds: float) -> list[tuple[UUID, str, JobState]]:
     """One look at everything; see `ClaimStore.reconcile`. A statement that fails does not keep the others from theirs.
 
