@@ -53,14 +53,11 @@ class Reconciler:
 
     async def once(self) -> None:
         """One look. Leases that have run out wait for nobody; the rest is left to another worker while it is at it."""
-        if lost := await self._guarded(self._leases):
-            await self._tell(lost)
+        queued = await self._guarded(self._leases)
         async with self._db.begin() as connection:
-            if not await connection.scalar(_ALONE):
-                return
-            queued = await self._guarded(self._jobs)
-            for look in self._also:
-                queued |= await self._guarded(look)
+            if await connection.scalar(_ALONE):
+                for look in (self._jobs, *self._also):
+                    queued |= await self._guarded(look)
         if queued:
             await self._tell(queued)
 
