@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import ormsgpack
+import psycopg
 import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata, empty_checkpoint
@@ -20,6 +21,7 @@ from mutirao.jobs.records import Claim
 from mutirao.jobs.states import JobState
 from mutirao_workers.checkpoint_tables import prepare_checkpoints
 from mutirao_workers.saver import FencedSaver, Pool, open_pool
+from sqlalchemy import text
 
 from tests.stores import Stores, stores
 
@@ -288,3 +290,26 @@ async def test_a_forged_row_runs_no_code_in_a_worker(world: World, tmp_path: Pat
     loose = quiet | {"LANGGRAPH_STRICT_MSGPACK": "false"}
     await asyncio.to_thread(subprocess.run, program, capture_output=True, text=True, env=loose, timeout=60)
     assert witness.exists()
+
+
+@pytest.mark.parametrize("world", [True], ids=["pipeline"], indirect=True)
+async def test_a_pipeline_that_stands_still_lets_go_of_its_job(world: World) -> None:
+    """As when its process is stopped: the row's lock would keep the job from everybody else."""
+    claim = (await world.saver()).claim
+    free = text("SELECT id FROM jobs WHERE id = :id FOR NO KEY UPDATE SKIP LOCKED")
+
+    async def lockable() -> bool:
+        async with world.store.db.begin() as connection:
+            return await connection.scalar(free, {"id": claim.job_id}) is not None
+
+    async def stand_still(pool: Pool) -> None:
+        async with FencedSaver(pool, claim)._cursor(pipeline=True) as cursor, asyncio.timeout(20):
+            while await lockable():  # what the pipeline sends is on its way
+                await cursor.execute("SELECT 1")
+                await asyncio.sleep(0)
+            while not await lockable():
+                await asyncio.sleep(0.05)
+
+    async with open_pool(world.store.db.url, 1, longest_seconds=2) as pool:
+        with pytest.raises(psycopg.Error):
+            await stand_still(pool)

@@ -106,7 +106,12 @@ class Child:
             pool_size=short,
             idle_seconds=self._settings.worker.lease_seconds,
         )
-        pool = open_pool(db.url, checkpoints, pipeline=self._settings.stack.database_pipeline)
+        pool = open_pool(
+            db.url,
+            checkpoints,
+            pipeline=self._settings.stack.database_pipeline,
+            longest_seconds=self._settings.worker.lease_seconds,
+        )
         await pool.open(wait=False)
         watchdog = self._watchdog()
         self._build(db, pool)

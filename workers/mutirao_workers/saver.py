@@ -23,6 +23,7 @@ Writes = Sequence[tuple[str, Any]]
 OnWrites = Callable[[Cursor, str, Writes], Awaitable[None]]
 _FENCE = "SELECT mutirao_fence(%s, %s)"
 _STALE = "MU001"
+_TRANSACTION_TIMEOUT_SINCE = 170_000
 
 
 class Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
@@ -31,17 +32,25 @@ class Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
     pipelined: bool = True
 
 
-def open_pool(url: str, size: int, *, pipeline: bool = True) -> Pool:
+def open_pool(url: str, size: int, *, pipeline: bool = True, longest_seconds: float | None = None) -> Pool:
     """Connections for checkpoints; autocommit, as the saver asks for. The caller opens and closes it.
 
-    `pipeline=False` for a database behind a transaction pooler: neither pipelines nor prepared statements are used.
+    `pipeline=False` for a database behind a transaction pooler: neither pipelines nor prepared statements are used. The
+    server (PostgreSQL 17 and newer) ends a transaction after `longest_seconds`: a process that stands still in the middle
+    of a pipeline would keep the lock on its job for as long.
     """
+
+    async def configure(connection: AsyncConnection[DictRow]) -> None:
+        if longest_seconds is not None and pipeline and connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE:
+            await connection.execute(f"SET transaction_timeout = {int(longest_seconds * 1000)}".encode())
+
     pool = Pool(
         url,
         min_size=min(4, size),
         max_size=size,
         open=False,
         timeout=30,
+        configure=configure,
         kwargs={
             "autocommit": True,
             "prepare_threshold": 0 if pipeline else None,

@@ -18,7 +18,7 @@ from mutirao.errors import Unavailable
 
 # Connection failures, shutdown, start and errors of the server, a want of resources, transactions that met each other, a
 # server that only reads (just after a failover), a transaction that stood still, a lock that took too long.
-_LATER = ("08", "57", "53", "58", "40", "25006", "25P03", "55P03")
+_LATER = ("08", "57", "53", "58", "40", "25006", "25P03", "25P04", "55P03")
 
 
 def connection_lost(error: BaseException) -> bool:
