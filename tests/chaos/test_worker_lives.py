@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import psutil
 import pytest
 import redis
 from mutirao.hints import HintSender
@@ -209,11 +210,14 @@ def test_an_outage_longer_than_the_lease_leaves_no_worker_that_only_seems_to_liv
     api.until(lambda: len(steps(witness)) == 2, "the second step runs")
     with api.outage():
         api.until(lambda: "lease.lost" in worker.log.read_text(), "the worker has lost its lease")
+        api.until(lambda: worker.log.read_text().count("worker.database_error") > 2, "it tries to serve again")
     gate.touch()
     # It serves again, or it has ended and its successor serves.
     api.until(lambda: worker.exit_code is not None or worker.pid in api.registered(), "it serves again or ends")
-    api.the_worker("doomed", lease_seconds="5")
+    serving = api.the_worker("doomed", lease_seconds="5")
     ended = api.ended(job)
+    children = [process.name() for process in psutil.Process(serving.pid).children(recursive=True)]
+    assert children.count("mutirao shared") == 1
     assert (ended["state"], ended["attempts"]) == ("succeeded", 2)
     assert steps(witness) == [("1", "first"), ("1", "second"), ("2", "second"), ("2", "third")]
 

@@ -144,7 +144,11 @@ class WorkerHost:
         me = Identity.of(self.settings)
         parts = Parts.build(self.settings, db, self._nursery, me)
         parts.executor.homes.prepare()
-        await self._register(db, me)
+        try:
+            await self._register(db, me)
+        except BaseException:
+            await parts.executor.kill_all()  # it is tried again, with children of its own
+            raise
         self._intake = parts.intake
         await parts.start()
         self.ready.set()

@@ -11,6 +11,7 @@ from mutirao.errors import PartFailed
 from mutirao.ids import new_id
 from mutirao.jobs.claims import ClaimStore
 from mutirao.jobs.store import CANCELS_CHANNEL, WORK_CHANNEL
+from mutirao.logs import logger
 from mutirao.schedules import ScheduleStore
 from mutirao.settings import Settings
 
@@ -22,6 +23,7 @@ from mutirao_workers.processes import ProcessExecutor
 from mutirao_workers.reconciler import Reconciler
 from mutirao_workers.strays import Strays
 
+_log = logger("lease")
 _CLAIM_SECONDS = 3.0
 _LOOK_SECONDS = 0.25
 KIND = "shared"  # and exclusive: every worker has both kinds of slots
@@ -146,7 +148,9 @@ class Parts:
         """Return when the lease has run out without the heartbeat's saying so: it hangs."""
         while not self.lease.overdue:  # noqa: ASYNC110 (time passing is what it waits for)
             await asyncio.sleep(_LOOK_SECONDS)
-        self.lost.set()
+        if not self.lost.is_set():
+            _log.error("lease.lost", why="no heartbeat came through for a whole lease")
+            self.lost.set()
 
 
 async def _raise_when(broken: asyncio.Event) -> None:
