@@ -117,7 +117,7 @@ def burns() -> StateGraph[Any]:
     async def work(state: State) -> Any:
         append(state["witness"], 0)
         if state.get("how") == "c":
-            sum(range(400_000_000))
+            sum(range(1_200_000_000))
             return {"done": True}
         end = time.monotonic() + float(state.get("how") or 8)
         while time.monotonic() < end:

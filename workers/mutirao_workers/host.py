@@ -33,6 +33,7 @@ from mutirao_workers.succession import succeed
 _log = logger("worker")
 _CARE_SECONDS = 600.0
 _PAUSE_SECONDS = 0.5
+_LEAVE_SECONDS = 3.0
 _CONNECTIONS = 5  # of the main process; children have their own
 
 
@@ -47,6 +48,7 @@ class WorkerHost:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._intake: Intake | None = None
         self._stopping: asyncio.Event | None = None
+        self._registering = False
         self._thread = threading.Thread(target=self._run_thread, name="jobs", daemon=True)
 
     def start(self) -> None:
@@ -70,6 +72,9 @@ class WorkerHost:
     def stop(self) -> None:
         """Take no more jobs, let steps end for a while, hand back what still runs; returns when all that is done."""
         if not self.ready.is_set():
+            if self._registering and self._loop is not None and self._stopping is not None:
+                self._loop.call_soon_threadsafe(self._stopping.set)
+                self._thread.join(timeout=_LEAVE_SECONDS)  # so that its row does not outlive it
             self._nursery.abandon()  # it has not taken a job yet, and its thread ends with the process
             return
         if self._loop is not None and self._stopping is not None and self._thread.is_alive():
@@ -144,6 +149,7 @@ class WorkerHost:
         me = Identity.of(self.settings)
         parts = Parts.build(self.settings, db, self._nursery, me)
         parts.executor.homes.prepare()
+        self._registering = True
         try:
             await self._register(db, me)
         except BaseException:
