@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url -
 	--no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint chaos bench lock clean
+.PHONY: help setup demo up test lint chaos bench fuzz js schema lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,21 @@ chaos: setup ## Kill workers and servers while 10,000 jobs run; a quarter of an 
 
 bench: setup ## Measure jobs per second and latency against the floor
 	$(BIN)/python -m tests.bench
+
+# A program of its own, so that its packages are nobody else's.
+FUZZ := $(VENV)/fuzz/bin/schemathesis
+fuzz: setup $(FUZZ) ## Generated requests with two keys against every route; ten minutes
+	$(BIN)/python -m tests.fuzz --schemathesis $(abspath $(FUZZ)) $(FUZZING)
+
+$(FUZZ): $(BIN)/uv
+	@$(BIN)/uv venv --quiet --python $(BIN)/python $(VENV)/fuzz
+	@$(BIN)/uv pip install --quiet --python $(VENV)/fuzz/bin/python 'schemathesis>=4.32,<5'
+
+js: setup ## The JavaScript SDK of LangGraph against the API; needs Node 20
+	$(BIN)/python -m tests.js
+
+schema: setup ## Write deploy/openapi.json; refuses what would break a client
+	$(BIN)/python -m mutirao.api.schema deploy/openapi.json $(SCHEMA)
 
 lock: $(BIN)/uv ## Choose the newest allowed versions again and write requirements/*.lock
 	$(COMPILE) --upgrade --all-extras --group dev pyproject.toml -o requirements/dev.lock

@@ -127,14 +127,20 @@ class Program:
 
 
 class Servers:
-    """API and workers on one database, one broker and one project folder, which holds a copy of `tests/project`."""
+    """API and workers on one database, one broker and one project folder, which holds a copy of `project`."""
 
     def __init__(
-        self, folder: Path, *, database_url: str, redis_url: str, env: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        database_url: str,
+        redis_url: str,
+        env: Mapping[str, str] | None = None,
+        project: Path = PROJECT,
     ) -> None:
         self.folder = folder
         self.project = folder / "project"
-        shutil.copytree(PROJECT, self.project, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(project, self.project, ignore=shutil.ignore_patterns("__pycache__"))
         self.database_url = database_url
         self.key = new_key_text()
         self.port = free_port()

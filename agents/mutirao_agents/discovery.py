@@ -5,14 +5,11 @@ A project names them in `mutirao.toml` (or `[tool.mutirao]` of `pyproject.toml`)
     workflows = ["my_project.flows", "./more.py"]   # modules or files; every Workflow in them is served
     builtin = true                                  # also serve report, modernize, …
 
-or has a `langgraph.json` with `graphs = {"name": "./file.py:variable"}`. What cannot be loaded is reported with its
+or is a LangGraph project, with a `langgraph.json`; see `langgraph_project`. What cannot be loaded is reported with its
 reason and never stops the rest.
 """
 
-import hashlib
 import importlib
-import importlib.util
-import json
 import sys
 import tomllib
 import traceback
@@ -24,7 +21,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mutirao_agents.workflows import Workflow, from_graph, source_version
+from mutirao_agents.importing import import_file
+from mutirao_agents.langgraph_file import FILE
+from mutirao_agents.langgraph_project import Extras, LangGraphProject
+from mutirao_agents.workflows import Workflow
 
 BUILTIN = ("mutirao_agents.report", "mutirao_agents.modernize", "mutirao_agents.knowledge.workflows")
 
@@ -38,30 +38,23 @@ class ProjectFile(BaseModel):
     builtin: bool = True
 
 
-class LangGraphFile(BaseModel):
-    """The keys of `langgraph.json` that are honoured; the others are reported by name."""
-
-    model_config = ConfigDict(extra="allow")
-
-    graphs: dict[str, str]
-    dependencies: list[str] = []
-
-
 @dataclass(frozen=True)
 class LoadError:
-    """A workflow, module or file that could not be loaded."""
+    """A workflow, module or file that could not be loaded, or a key of a file that nobody honours."""
 
     source: str
     message: str
     trace: str = ""
+    level: str = "error"  # or "warning": something of the project is not honoured, and the rest runs
 
 
 @dataclass
 class Found:
-    """What discovery brought: workflows by name, and what could not be loaded."""
+    """What discovery brought: workflows by name, what could not be loaded, and what else a LangGraph project has."""
 
     workflows: dict[str, Workflow] = field(default_factory=dict)
     errors: list[LoadError] = field(default_factory=list)
+    extras: Extras = field(default_factory=Extras)
 
     def add(self, workflow: Workflow, source: str) -> None:
         """Keep a workflow that compiles; one whose name is taken is an error."""
@@ -70,7 +63,8 @@ class Found:
             return
         try:
             # Everything the catalogue shows is computed here, so that a broken graph is an error now and not in a job.
-            _ = workflow.input_schema, workflow.output_schema, workflow.shape, workflow.kind
+            _ = workflow.input_schema, workflow.output_schema, workflow.shape, workflow.kind, workflow.schemas
+            _ = workflow.subgraphs
         except (Exception, SystemExit) as error:  # noqa: BLE001 (user code; it must not take the worker down)
             self.errors.append(_load_error(source, error))
         else:
@@ -91,7 +85,7 @@ def discover(folder: Path) -> Found:
             _from_file(folder / entry, found)
         else:
             _from_module(entry, found)
-    if (folder / "langgraph.json").is_file():
+    if (folder / FILE).is_file():
         _from_langgraph(folder, found)
     return found
 
@@ -128,7 +122,7 @@ def _from_module(name: str, found: Found) -> None:
 
 def _from_file(path: Path, found: Found) -> None:
     try:
-        module = _import_file(path)
+        module = import_file(path)
     except (Exception, SystemExit) as error:  # noqa: BLE001 (user code)
         found.errors.append(_load_error(str(path), error))
     else:
@@ -146,50 +140,20 @@ def _workflows_in(names: Mapping[str, Any]) -> Iterator[Workflow]:
             yield value
 
 
-def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {str(path)!r}")
-    # A name of its own per path: two files of the same name are two modules. Registered, as dataclasses and
-    # postponed annotations look their module up.
-    name = f"mutirao_project_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{str(path)!r} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
 def _from_langgraph(folder: Path, found: Found) -> None:
     try:
-        content = LangGraphFile.model_validate(json.loads((folder / "langgraph.json").read_text(encoding="utf-8")))
-    except (ValueError, ValidationError) as error:
-        found.errors.append(LoadError("langgraph.json", str(error)))
+        project = LangGraphProject(folder)
+    except (ValueError, OSError) as error:
+        found.errors.append(LoadError(FILE, str(error)))
         return
-    for dependency in content.dependencies:
-        place = (folder / dependency).resolve()
-        if place.is_dir() and str(place) not in sys.path:
-            sys.path.insert(0, str(place))
-    for name, target in content.graphs.items():
-        _from_target(folder, name, target, found)
-
-
-def _from_target(folder: Path, name: str, target: str, found: Found) -> None:
-    source = f"langgraph.json: {name}"
-    place, _, variable = target.rpartition(":")
-    try:
-        path = folder / place
-        module = _import_file(path) if place.endswith(".py") else importlib.import_module(place)
-        graph = getattr(module, variable)
-        version = source_version(getattr(module, "__file__", None))
-        found.add(graph if isinstance(graph, Workflow) else from_graph(name, graph, version=version), source)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 (user code)
-        found.errors.append(_load_error(source, error))
+    for source, piece in project.load():
+        if isinstance(piece, Workflow):
+            found.add(piece, source)
+        elif isinstance(piece, str):
+            found.errors.append(LoadError(source, piece, level="warning"))
+        else:
+            found.errors.append(_load_error(source, piece))
+    found.extras = project.extras
 
 
 def _load_error(source: str, error: BaseException) -> LoadError:

@@ -11,18 +11,27 @@ A user writes a function that builds a `StateGraph` and decorates it::
 
 import hashlib
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph, StateGraph
-from pydantic import TypeAdapter
-from pydantic.errors import PydanticUserError
+from langgraph.pregel import Pregel
+from langgraph.store.base import BaseStore
+from langgraph.store.memory import InMemoryStore
+
+from mutirao_agents.factories import Factory, compiled
+from mutirao_agents.nodes import synchronous_nodes
+from mutirao_agents.schemas import graph_schemas, input_schema, output_schema
 
 Builder = Callable[[], "StateGraph[Any, Any, Any, Any] | CompiledStateGraph[Any, Any, Any, Any]"]
+Graph = CompiledStateGraph[Any, Any, Any, Any]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 DEFAULT_QUEUE = "default"
 
 
@@ -43,12 +52,31 @@ class Workflow:
     queue: str
     builder: Builder = field(repr=False)
     asked_kind: Kind | None = None
+    factory: Factory | None = field(default=None, repr=False)
+    # Of a LangGraph project: its graphs take whatever they are given, as they always have.
+    lenient: bool = False
 
     @cached_property
-    def graph(self) -> "CompiledStateGraph[Any, Any, Any, Any]":
-        """The compiled graph, without a checkpointer; the runner puts in its own copy's."""
-        built = self.builder()
-        return built.compile(name=self.name) if isinstance(built, StateGraph) else built
+    def graph(self) -> Graph:
+        """The compiled graph, without a checkpointer; the runner puts in its own copy's. Of a factory: one to look at,
+        never to run. An `@entrypoint` is a graph without a builder."""
+        # What an entrypoint lacks of a `CompiledStateGraph` is asked for with care.
+        return self.factory.describe(self.name) if self.factory else compiled(self.builder(), self.name)  # type: ignore[return-value]
+
+    @asynccontextmanager
+    async def built(
+        self, config: Mapping[str, Any], *, access: str, store: BaseStore | None = None, context: Any = None
+    ) -> AsyncIterator[Graph]:
+        """The graph for one use: of a factory, one that it makes now of the run's config, and lets go at the end.
+
+        Args:
+            access: one of `factories.RUN`, `UPDATE`, `READ`, `DESCRIBE`.
+        """
+        if self.factory is None:
+            yield self.graph
+        else:
+            async with self.factory.open(self.name, config, access, store or InMemoryStore(), context) as graph:
+                yield graph  # type: ignore[misc] # as above
 
     @cached_property
     def kind(self) -> Kind:
@@ -58,15 +86,27 @@ class Workflow:
     @cached_property
     def input_schema(self) -> dict[str, Any]:
         """JSON Schema of the input; unknown keys are refused unless the model says otherwise."""
-        schema = json_schema(self.graph.builder.input_schema, self.graph.get_input_jsonschema)
-        if schema.get("type") == "object" and "properties" in schema:
+        schema = input_schema(self.graph)
+        if schema.get("type") == "object" and "properties" in schema and not self.lenient:
             schema.setdefault("additionalProperties", False)
         return schema
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:
         """JSON Schema of the output."""
-        return json_schema(self.graph.builder.output_schema, self.graph.get_output_jsonschema)
+        return output_schema(self.graph)
+
+    @cached_property
+    def schemas(self) -> dict[str, Any]:
+        """What LangGraph's clients ask for: `graph_id`, `input_schema`, `output_schema`, `state_schema`,
+        `config_schema`, `context_schema`; null where there is none."""
+        return {"graph_id": self.name, **graph_schemas(self.graph)}
+
+    @cached_property
+    def subgraphs(self) -> dict[str, dict[str, Any]]:
+        """The same of each sub-graph, however deep: {"outer|inner": schemas}."""
+        found = self.graph.get_subgraphs(recurse=True)
+        return {path: {"graph_id": self.name, **graph_schemas(sub)} for path, sub in found if isinstance(sub, Pregel)}
 
     @cached_property
     def shape(self) -> dict[str, Any]:
@@ -91,7 +131,7 @@ def workflow(
     """Turn a function that builds a `StateGraph` into a `Workflow`.
 
     Args:
-        name: what jobs call it, `[a-z0-9][a-z0-9_.-]*`, at most 64 characters.
+        name: what jobs call it, `[A-Za-z0-9][A-Za-z0-9_.-]*`, at most 64 characters.
         version: default is a hash of the file it stands in, so that an edit is a new version.
         queue: the Celery queue whose workers run it.
         kind: `shared` or `exclusive`; default is read off the nodes.
@@ -110,18 +150,20 @@ def workflow(
     return decorate
 
 
-def from_graph(name: str, graph: Any, *, version: str) -> Workflow:
-    """Make a workflow of an existing `StateGraph`, compiled graph, or function without arguments that returns one."""
-    builder: Builder = graph if callable(graph) and not isinstance(graph, StateGraph) else lambda: graph
-    return Workflow(name=checked_name(name), description="", version=version, queue=DEFAULT_QUEUE, builder=builder)
+def from_graph(name: str, graph: Any, *, version: str, description: str = "") -> Workflow:
+    """Make a workflow of an existing `StateGraph`, compiled graph, `@entrypoint`, or factory of graphs."""
+    common: dict[str, Any] = {"name": checked_name(name), "version": version, "queue": DEFAULT_QUEUE, "lenient": True}
+    common["description"] = description
+    if callable(graph) and not isinstance(graph, (StateGraph, Pregel)):
+        return Workflow(**common, builder=graph, factory=Factory(graph))
+    return Workflow(**common, builder=lambda: graph)
 
 
 def checked_name(name: str) -> str:
     """`name` itself, when it may name a workflow."""
-    plain = name.replace("_", "").replace("-", "").replace(".", "")
-    if not (plain.isascii() and plain.isalnum() and name[0].isalnum() and name == name.lower() and len(name) <= 64):
+    if not _NAME.fullmatch(name):
         raise ValueError(
-            f"workflow name {name!r}: use at most 64 of a-z, 0-9, '_', '-', '.', starting with one of a-z0-9"
+            f"workflow name {name!r}: use at most 64 of letters, digits, '_', '-', '.', starting with a letter or a digit"
         )
     return name
 
@@ -131,47 +173,6 @@ def source_version(path: str | None) -> str:
     if path is None or not Path(path).is_file():
         return "0"
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
-
-
-def synchronous_nodes(graph: "CompiledStateGraph[Any, Any, Any, Any]") -> list[str]:
-    """Names of the nodes that would block a shared loop: functions that are not coroutines. Looks into subgraphs."""
-    found = []
-    for name, node in graph.nodes.items():
-        bound = node.bound
-        if name.startswith("__") or isinstance(bound, CompiledStateGraph):
-            continue
-        if _runs_in_thread(bound):
-            found.append(name)
-    for _, sub in graph.get_subgraphs():
-        if isinstance(sub, CompiledStateGraph):
-            found += synchronous_nodes(sub)
-    return found
-
-
-def _runs_in_thread(bound: Any) -> bool:
-    """LangGraph wraps a plain function so that its coroutine form is `run_in_executor`."""
-    coroutine = getattr(bound, "afunc", None)
-    if getattr(bound, "func", None) is None:
-        return False
-    return coroutine is None or getattr(getattr(coroutine, "func", None), "__name__", "") == "run_in_executor"
-
-
-def json_schema(kind: Any, generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `generate` says; where pydantic refuses (a `typing.TypedDict` on Python 3.11), field by field."""
-    try:
-        return generate()
-    except PydanticUserError:
-        hints = get_type_hints(kind, include_extras=False)
-        required = sorted(set(hints) & set(getattr(kind, "__required_keys__", hints)))
-        properties = {name: {**_field_schema(hint), "title": name} for name, hint in hints.items()}
-        return {"type": "object", "title": kind.__name__, "properties": properties, "required": required}
-
-
-def _field_schema(hint: Any) -> dict[str, Any]:
-    try:
-        return TypeAdapter(hint).json_schema()
-    except PydanticUserError:
-        return {}
 
 
 def _node_type(node: dict[str, Any]) -> str:

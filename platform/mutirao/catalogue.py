@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import orjson
 from pydantic import Field
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -16,11 +18,18 @@ from mutirao.jobs.records import Record
 _PUBLISH = text("""
 WITH entry AS (
     SELECT * FROM jsonb_to_recordset(:entries) AS e(name text, version text, description text, queue text, kind text,
-        input_schema jsonb, output_schema jsonb, config_schema jsonb, graph jsonb)
+        input_schema jsonb, output_schema jsonb, config_schema jsonb, graph jsonb,
+        state_schema jsonb, context_schema jsonb, subgraphs jsonb)
 ), written AS (
-    INSERT INTO workflows (name, version, description, queue, kind, input_schema, output_schema, config_schema, graph)
-    SELECT name, version, description, queue, kind, input_schema, output_schema, config_schema, graph FROM entry
-    ON CONFLICT (name, version) DO NOTHING
+    INSERT INTO workflows (name, version, description, queue, kind, input_schema, output_schema, config_schema, graph,
+        state_schema, context_schema, subgraphs)
+    SELECT name, version, description, queue, kind, input_schema, output_schema, config_schema, graph,
+        state_schema, context_schema, subgraphs
+    FROM entry
+    -- Those that an earlier release has written lack what it did not know.
+    ON CONFLICT (name, version) DO UPDATE SET config_schema = excluded.config_schema,
+        state_schema = excluded.state_schema, context_schema = excluded.context_schema, subgraphs = excluded.subgraphs
+    WHERE workflows.state_schema = '{}' AND excluded.state_schema <> '{}'
 )
 INSERT INTO worker_workflows (worker_id, workflow, version) SELECT :worker, name, version FROM entry
 ON CONFLICT (worker_id, workflow) DO UPDATE SET version = excluded.version
@@ -29,7 +38,7 @@ ON CONFLICT (worker_id, workflow) DO UPDATE SET version = excluded.version
 # The version a job gets: the newest that a live worker serves, else the newest known.
 _CURRENT = """
 SELECT DISTINCT ON (w.name) w.name, w.version, w.description, w.queue, w.kind, w.input_schema, w.output_schema,
-    w.config_schema, w.graph, w.created_at, coalesce(l.workers, 0) AS workers
+    w.config_schema, w.graph, w.state_schema, w.context_schema, w.subgraphs, w.created_at, coalesce(l.workers, 0) AS workers
 FROM workflows w
 LEFT JOIN (
     SELECT s.workflow, s.version, count(*) AS workers FROM worker_workflows s
@@ -75,6 +84,13 @@ class WorkflowEntry(Record):
     output_schema: dict[str, Any]
     config_schema: dict[str, Any] = Field(default_factory=dict)
     graph: dict[str, Any] = Field(description='`{"nodes": [{"id", "type"}], "edges": [{"source", "target"}]}`')
+    state_schema: dict[str, Any] = Field(default_factory=dict, description="Of the whole state; empty: none is known.")
+    context_schema: dict[str, Any] = Field(default_factory=dict, description="Of a run's static context.")
+    subgraphs: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description='`{"outer|inner": {"graph_id", "input_schema", "output_schema", "state_schema", "config_schema", '
+        '"context_schema"}}`, however deep; null for a schema there is none of.',
+    )
 
 
 class CataloguedWorkflow(WorkflowEntry):
@@ -138,11 +154,16 @@ class Catalogue:
         return [WorkflowVersion.model_validate(dict(row)) for row in rows]
 
 
-def check_input(workflow: WorkflowEntry, value: Any) -> None:
-    """Raises InputRejected when `value` does not fit the input schema, with path and message of the first misses."""
+@lru_cache(maxsize=512)
+def _validator(schema: bytes) -> Any:
     import jsonschema  # only the API needs it; it would cost every worker's start a quarter of a second
 
-    validator = jsonschema.Draft202012Validator(workflow.input_schema)
+    return jsonschema.Draft202012Validator(orjson.loads(schema))
+
+
+def check_input(workflow: WorkflowEntry, value: Any) -> None:
+    """Raises InputRejected when `value` does not fit the input schema, with path and message of the first misses."""
+    validator = _validator(orjson.dumps(workflow.input_schema, option=orjson.OPT_SORT_KEYS))
     found = sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
     errors = [
         {

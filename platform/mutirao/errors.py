@@ -2,19 +2,26 @@
 
 MutiraoError
 ├── InvalidInput               the caller sent something wrong
+│   ├── BadRequest             what was sent contradicts itself, or asks for what cannot be
 │   ├── InputRejected          the input does not fit the workflow's schema
 │   ├── DocumentInvalid        the file is not what its name or type says
 │   ├── ArchiveInvalid         the archive cannot be unpacked safely
 │   ├── TooLarge               a size limit was passed
+│   ├── AddressRefused         nothing may be sent to this address
 │   └── SettingsInvalid        a setting is unknown or wrong
 ├── Unauthorized               no key, or one that is not ours
+├── Forbidden                  the key may not do this
+├── RateLimited                too many requests within a time
 ├── NotFound                   nothing of that name in this project
 ├── Conflict                   the current state does not allow it
 │   ├── AlreadyDecided         an approval has had its decision, or its time has passed
+│   ├── PreconditionFailed     somebody else has changed it meanwhile (`If-Match`)
+│   ├── ApprovalChanged        the decision is about another request than the one that is asked now
 │   └── AlreadyRunning         a stack is already running on this data folder
 ├── Unavailable                a part is down; the same call may work later
 │   ├── StorageFull            the disk of the artifact store is full
 │   ├── NoWorker               no worker serves this workflow
+│   ├── NoSecretKey            MUTIRAO_SECRET_KEY is not set, so no secret can be kept
 │   ├── ModelUnavailable       the model did not answer
 │   └── PartFailed             a part of the embedded stack cannot start
 └── StepFailed                 what went wrong inside a job
@@ -28,6 +35,7 @@ MutiraoError
 Each class has a stable `code` and an HTTP status; messages name the value and the remedy.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -48,6 +56,13 @@ class InvalidInput(MutiraoError):
 
     code = "invalid_input"
     status = 422
+
+
+class BadRequest(InvalidInput):
+    """Raised when each field is well, but together they ask for what cannot be."""
+
+    code = "bad_request"
+    status = 400
 
 
 class InputRejected(InvalidInput):
@@ -75,6 +90,12 @@ class TooLarge(InvalidInput):
     status = 413
 
 
+class AddressRefused(InvalidInput):
+    """Raised when nothing may be sent to an address: it is not public, or no URL that can be called."""
+
+    code = "address_refused"
+
+
 class SettingsInvalid(InvalidInput):
     """Raised when a setting is unknown or has a wrong value."""
 
@@ -86,6 +107,24 @@ class Unauthorized(MutiraoError):
 
     code = "unauthorized"
     status = 401
+
+
+class Forbidden(MutiraoError):
+    """Raised when the key, or the project's own rules, do not allow the call."""
+
+    code = "forbidden"
+    status = 403
+
+
+class RateLimited(MutiraoError):
+    """Raised when a caller asks too much within a time; the header `Retry-After` says when to try again."""
+
+    code = "rate_limited"
+    status = 429
+
+    def __init__(self, message: str, *, headers: Mapping[str, str] | None = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.headers = dict(headers or {})
 
 
 class NotFound(MutiraoError):
@@ -102,10 +141,23 @@ class Conflict(MutiraoError):
     status = 409
 
 
+class PreconditionFailed(Conflict):
+    """Raised when what is to be changed is no longer as the caller's `If-Match` says: somebody has changed it meanwhile."""
+
+    code = "precondition_failed"
+    status = 412
+
+
 class AlreadyDecided(Conflict):
     """Raised when an approval is no longer pending: its first decision stands; `details["state"]` says what it is."""
 
     code = "already_decided"
+
+
+class ApprovalChanged(Conflict):
+    """Raised when a decision names another request than its approval asks; `details["request_sha256"]` is what it asks."""
+
+    code = "approval_changed"
 
 
 class AlreadyRunning(Conflict):
@@ -132,6 +184,12 @@ class NoWorker(Unavailable):
     """Raised when no live worker serves the workflow."""
 
     code = "no_worker"
+
+
+class NoSecretKey(Unavailable):
+    """Raised when a secret is to be kept or read and there is no key to encrypt it with."""
+
+    code = "no_secret_key"
 
 
 class ModelUnavailable(Unavailable):

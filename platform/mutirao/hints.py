@@ -1,6 +1,6 @@
 """Hints: "this job may be claimed", sent to the workers' Celery queue after the job is committed.
 
-A hint carries nothing but the job's id and may be lost: workers also look for queued jobs by themselves. So sending
+A hint carries nothing but jobs' ids and may be lost: workers also look for queued jobs by themselves. So sending
 never fails a request and never makes it wait: a thread sends, and drops what it cannot send.
 """
 
@@ -16,6 +16,8 @@ from mutirao.logs import logger
 TASK_NAME = "mutirao.hint"
 _MOST_WAITING = 100_000
 _BACK_OFF_SECONDS = (0.1, 0.5, 2.0, 5.0)
+_APART_SECONDS = 0.01  # between two messages: what comes meanwhile goes in one
+_MOST_IN_MESSAGE = 200
 _log = logger("hints")
 
 
@@ -45,8 +47,10 @@ class HintSender:
     def _run(self) -> None:
         failures = 0
         while (item := self._waiting.get()) is not None:
+            began = time.monotonic()
             try:
-                self._publish(*item)
+                for queue_name, jobs in self._with_those_behind(*item).items():
+                    self._publish(queue_name, jobs)
                 failures = 0
             except Exception as error:  # noqa: BLE001 (each broker's driver has errors of its own; the thread lives on)
                 pause = _BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)]
@@ -54,14 +58,25 @@ class HintSender:
                 _log.warning("hints.dropped", waiting=self._waiting.qsize(), error=str(error), pause_seconds=pause)
                 self._forget()
                 time.sleep(pause)
+            time.sleep(max(0.0, began + _APART_SECONDS - time.monotonic()))
         self._connection.release()
 
-    def _publish(self, queue_name: str, job_id: UUID) -> None:
+    def _with_those_behind(self, queue_name: str, job_id: UUID) -> dict[str, list[UUID]]:
+        """A hint and those that wait behind it, by queue."""
+        found = {queue_name: [job_id]}
+        for _ in range(min(self._waiting.qsize(), _MOST_IN_MESSAGE)):
+            if (item := self._waiting.get()) is None:
+                self._waiting.put(None)  # the end: of what waits, it stays the last
+                break
+            found.setdefault(item[0], []).append(item[1])
+        return found
+
+    def _publish(self, queue_name: str, jobs: list[UUID]) -> None:
         # Celery's message protocol, version 2: the body is (args, kwargs, embedded).
         exchange = Exchange(queue_name, type="direct")
         with Producer(self._connection.default_channel) as producer:
             producer.publish(
-                [[str(job_id)], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}],
+                [[str(job) for job in jobs], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}],
                 exchange=exchange,
                 routing_key=queue_name,
                 declare=[Queue(queue_name, exchange, routing_key=queue_name)],

@@ -1,9 +1,5 @@
-"""Projects and their keys. A key is `mk_<prefix>.<secret>`; only the SHA-256 of the secret is kept."""
+"""Projects: the boundary between tenants, and its limits."""
 
-import hashlib
-import hmac
-import re
-import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -14,39 +10,45 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from mutirao.db import Database
-from mutirao.errors import Conflict, Unauthorized
+from mutirao.db.tenancy import bound_to
+from mutirao.errors import Conflict, NotFound, PreconditionFailed
 from mutirao.ids import new_id
 from mutirao.jobs.records import Record
+from mutirao.keys import Identity, Keys, new_key_text
+
+__all__ = ["DEFAULT_PROJECT", "Identity", "Project", "ProjectBudget", "Projects", "new_key_text"]
 
 DEFAULT_PROJECT = "default"
-_PREFIX_CHARS = 8
-_PREFIX = re.compile(r"mk_[A-Za-z0-9_-]{1,64}")
+"""Its keys with the scope `admin` may make projects: who has one runs the platform."""
 
 _PROJECT = text("""
 INSERT INTO projects (id, name) VALUES (:id, :name)
 ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id""")
 
-_ADD_KEY = text("""
-INSERT INTO api_keys (id, project_id, name, prefix, secret_sha256) VALUES (:id, :project_id, :name, :prefix, :hash)
-ON CONFLICT (prefix) DO UPDATE SET secret_sha256 = excluded.secret_sha256
-    WHERE api_keys.project_id = excluded.project_id RETURNING id""")
-
-_FIND_KEY = text("""
-SELECT project_id, secret_sha256 FROM api_keys
-WHERE prefix = :prefix AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())""")
-
-
 _GET = text("""
-SELECT id, name, max_running, budget, created_at,
+SELECT id, name, max_running, budget, created_at, revision,
     (SELECT count(*) FROM jobs j WHERE j.project_id = p.id AND j.state = 'running') AS running,
     (SELECT count(*) FROM jobs j WHERE j.project_id = p.id AND j.state = 'queued') AS queued
 FROM projects p WHERE id = :id""")
 
+_ADD = text("INSERT INTO projects (id, name) VALUES (:id, :name) ON CONFLICT (name) DO NOTHING RETURNING id")
+
+_FIND = text("SELECT id FROM projects WHERE id::text = :name OR name = :name ORDER BY id::text = :name DESC LIMIT 1")
+
+_PAGE = text("""
+SELECT id, name, max_running, budget, created_at, revision,
+    (SELECT count(*) FROM jobs j WHERE j.project_id = p.id AND j.state = 'running') AS running,
+    (SELECT count(*) FROM jobs j WHERE j.project_id = p.id AND j.state = 'queued') AS queued
+FROM projects p WHERE CAST(:before AS uuid) IS NULL OR id < :before ORDER BY id DESC LIMIT :limit""")
+
 _CHANGE = text("""
 UPDATE projects SET
     max_running = CASE WHEN :set_max_running THEN CAST(:max_running AS int) ELSE max_running END,
-    budget = CASE WHEN :set_budget THEN CAST(:budget AS jsonb) ELSE budget END
-WHERE id = :id""").bindparams(bindparam("budget", type_=JSONB(none_as_null=True)))
+    budget = CASE WHEN :set_budget THEN CAST(:budget AS jsonb) ELSE budget END,
+    revision = revision + 1
+WHERE id = :id AND (CAST(:revision AS int) IS NULL OR revision = :revision) RETURNING revision""").bindparams(
+    bindparam("budget", type_=JSONB(none_as_null=True))
+)
 
 
 class ProjectBudget(Record):
@@ -69,32 +71,40 @@ class Project(Record):
     running: int = Field(description="Jobs that run now.")
     queued: int = Field(description="Jobs that wait for a worker.")
     created_at: datetime
-
-
-class Identity(Record):
-    """Who is calling: a key of a project."""
-
-    project_id: UUID
-    key_prefix: str
-
-
-def new_key_text() -> str:
-    """A fresh key as its holder keeps it."""
-    return f"mk_{secrets.token_hex(_PREFIX_CHARS // 2)}.{secrets.token_urlsafe(32)}"
-
-
-def _split(key: str) -> tuple[str, str]:
-    prefix, dot, secret = key.partition(".")
-    if not (dot and secret and _PREFIX.fullmatch(prefix)):
-        raise Unauthorized("the key is not of the form mk_<prefix>.<secret>; send it as `Authorization: Bearer <key>`")
-    return prefix, hashlib.sha256(secret.encode()).hexdigest()
+    revision: int = Field(1, description="Counts its changes; `ETag` is the same.")
 
 
 class Projects:
-    """Every verb on projects and keys."""
+    """Every verb on projects. `keys` has those on keys."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
+        self.keys = Keys(db)
+
+    async def add(self, name: str) -> Project:
+        """A new project. Raises Conflict."""
+        with bound_to(None):
+            async with self.db.autocommit() as connection:
+                made: UUID | None = await connection.scalar(_ADD, {"id": new_id(), "name": name})
+            if made is None:
+                raise Conflict(f"there is a project of the name {name!r}; choose another name", name=name)
+            return await self.get(made)
+
+    async def find(self, name: str) -> UUID:
+        """The id of the project with this id or name. Raises NotFound."""
+        with bound_to(None):
+            async with self.db.autocommit() as connection:
+                found: UUID | None = await connection.scalar(_FIND, {"name": name})
+        if found is None:
+            raise NotFound(f"there is no project {name!r}; `POST /projects` makes one")
+        return found
+
+    async def page(self, *, before: UUID | None = None, limit: int = 50) -> list[Project]:
+        """All projects, newest first."""
+        with bound_to(None):
+            async with self.db.autocommit() as connection:
+                rows = (await connection.execute(_PAGE, {"before": before, "limit": limit})).mappings()
+                return [Project.model_validate(dict(row)) for row in rows]
 
     async def ensure(self, name: str) -> UUID:
         """The id of the project of that name, made when it is new."""
@@ -106,39 +116,28 @@ class Projects:
         async with self.db.autocommit() as connection:
             return Project.model_validate(dict((await connection.execute(_GET, {"id": project_id})).mappings().one()))
 
-    async def change(self, project_id: UUID, changes: Mapping[str, Any]) -> None:
-        """Set `max_running` and `budget`, each where it is given; None takes the limit away."""
+    async def change(self, project_id: UUID, changes: Mapping[str, Any], *, revision: int | None = None) -> None:
+        """Set `max_running` and `budget`, each where it is given; None takes the limit away.
+
+        Raises:
+            PreconditionFailed: the project is no longer at this `revision`.
+        """
         budget: ProjectBudget | None = changes.get("budget")
         values = {
             "id": project_id,
+            "revision": revision,
             "max_running": changes.get("max_running"),
             "budget": budget.model_dump(exclude_none=True) if budget else None,
         }
         given = {f"set_{name}": name in changes for name in ("max_running", "budget")}
         async with self.db.autocommit() as connection:
-            await connection.execute(_CHANGE, values | given)
+            if await connection.scalar(_CHANGE, values | given) is None:
+                raise PreconditionFailed("the project was changed since it was read; read it again (`GET /project`)")
 
     async def add_key(self, project_id: UUID, key: str, name: str) -> None:
-        """Let `key` in. The same key again changes nothing; another secret with its prefix replaces it.
-
-        Raises:
-            Conflict: a key of another project has this prefix.
-        """
-        prefix, digest = _split(key)
-        values = {"id": new_id(), "project_id": project_id, "name": name, "prefix": prefix, "hash": digest}
-        async with self.db.autocommit() as connection:
-            if await connection.scalar(_ADD_KEY, values) is None:
-                raise Conflict(f"a key with the prefix {prefix!r} belongs to another project; choose another key")
+        """Let a key in that may do everything; see `Keys.let_in`."""
+        await self.keys.let_in(project_id, key, name)
 
     async def identify(self, key: str) -> Identity:
-        """Whose key this is.
-
-        Raises:
-            Unauthorized: it is not of the right form, unknown, expired or revoked; which of them is not said.
-        """
-        prefix, digest = _split(key)
-        async with self.db.autocommit() as connection:
-            row = (await connection.execute(_FIND_KEY, {"prefix": prefix})).first()
-        if row is None or not hmac.compare_digest(row.secret_sha256, digest):
-            raise Unauthorized("the key is unknown, expired or revoked; `mutirao status` shows where the local key is")
-        return Identity(project_id=row.project_id, key_prefix=prefix)
+        """Whose key this is; see `Keys.identify`."""
+        return await self.keys.identify(key)

@@ -6,6 +6,8 @@ only one process in the whole system deletes at a time.
 What goes with a job, by the database's cascades: its children with all of theirs, events, attempts, model calls,
 artifacts, usage, effects, approvals, groups of children and idempotency keys. Documents stay and forget it. Its thread
 goes when it has no other job, and with the thread its checkpoints. All of it stays while a fork has yet to begin there.
+
+Threads and items of the long-term store that have a time to live go when it has passed since their last use.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -23,6 +25,7 @@ from mutirao.settings import RetentionSettings
 _BATCH = 100
 _HOUR_SECONDS = 3600
 _DAY_SECONDS = 24 * _HOUR_SECONDS
+_ALWAYS = 1.0  # what has a time of its own has been kept long enough
 
 _ALONE = text("SELECT pg_try_advisory_xact_lock(7203665)")
 
@@ -87,6 +90,7 @@ _LOCK_THREADS = text("SELECT id FROM threads WHERE id = ANY(:threads) ORDER BY i
 _SHARED_THREADS = text("""
 SELECT DISTINCT thread_id FROM jobs WHERE thread_id = ANY(:threads) AND id <> ALL(:ids)""")
 _DELETE_THREADS = text("DELETE FROM threads WHERE id = ANY(:threads)")
+_DELETE_JOBS_OF = text("DELETE FROM jobs WHERE thread_id = ANY(:threads)")
 _DELETE_JOBS = text("DELETE FROM jobs WHERE id = ANY(:ids)")
 
 _KEYS = text("""
@@ -94,6 +98,21 @@ DELETE FROM idempotency_keys WHERE (project_id, key) IN (
     SELECT k.project_id, k.key FROM idempotency_keys k LEFT JOIN jobs j ON j.id = k.job_id
     WHERE k.created_at < now() - make_interval(secs => :seconds) AND (j.id IS NULL OR j.finished_at IS NOT NULL)
     LIMIT :limit)""")
+
+# Threads whose time has passed since their last use; served by ix_threads_expires_at.
+_EXPIRED = text(f"""
+SELECT t.id, t.ttl_strategy FROM threads t
+WHERE t.expires_at < now()
+  AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.thread_id = t.id
+    AND (j.state IN ('queued', 'running', 'waiting', 'stranded')
+        OR j.finished_at >= now() - make_interval(secs => coalesce(t.ttl_minutes, 0) * 60)))
+  AND NOT EXISTS (SELECT 1 FROM jobs f WHERE {_UNFINISHED_FORK} AND f.start ->> 'thread_id' = t.id::text)
+ORDER BY t.expires_at LIMIT :limit FOR UPDATE OF t SKIP LOCKED""")
+_EXPIRES_LATER = text("""
+UPDATE threads SET expires_at = now() + make_interval(secs => ttl_minutes * 60) WHERE id = ANY(:threads)""")
+
+_EXPIRED_ITEMS = text("""
+DELETE FROM store_items WHERE ctid IN (SELECT ctid FROM store_items WHERE expires_at < now() LIMIT :limit)""")
 
 # Every column that names a blob.
 _REFERENCED = text("""
@@ -126,6 +145,7 @@ class Pruned:
     threads: int = 0
     keys: int = 0
     workers: int = 0
+    items: int = 0
     blobs: int = 0
 
 
@@ -144,6 +164,8 @@ class Retention:
     async def prune_once(self) -> Pruned:
         """Delete all that is due. Ends early, with what it has deleted so far, when another process is at it."""
         keep, pruned = self._settings, Pruned()
+        await self._each_batch(pruned, self._expired_threads, _ALWAYS)
+        await self._each_batch(pruned, self._expired_items, _ALWAYS)
         await self._each_batch(pruned, self._jobs, keep.keep_jobs_days * _DAY_SECONDS)
         await self._each_batch(pruned, self._old_checkpoints, keep.keep_checkpoints_days * _DAY_SECONDS)
         await self._each_batch(pruned, self._events, keep.keep_events_days * _DAY_SECONDS)
@@ -180,6 +202,27 @@ class Retention:
     async def _workers(self, connection: AsyncConnection, pruned: Pruned, seconds: float) -> bool:
         count = (await connection.execute(_GONE_WORKERS, {"seconds": seconds, "limit": self._batch})).rowcount
         pruned.workers += count
+        return count == self._batch
+
+    async def _expired_threads(self, connection: AsyncConnection, pruned: Pruned, _: float) -> bool:
+        expired = (await connection.execute(_EXPIRED, {"limit": self._batch})).all()
+        thinned = [row.id for row in expired if row.ttl_strategy == "keep_latest"]
+        await self._delete_threads(connection, pruned, [row.id for row in expired if row.id not in thinned])
+        for thread in thinned:
+            pruned.checkpoints += await self._checkpoints.prune_thread(str(thread)) or 0
+        await connection.execute(_EXPIRES_LATER, {"threads": thinned})
+        return len(expired) == self._batch
+
+    async def _delete_threads(self, connection: AsyncConnection, pruned: Pruned, threads: Sequence[UUID]) -> None:
+        """Threads with all of their jobs, which nobody can have submitted to them since they were locked."""
+        await self._checkpoints.delete_threads([str(thread) for thread in threads])
+        pruned.jobs += (await connection.execute(_DELETE_JOBS_OF, {"threads": list(threads)})).rowcount
+        await connection.execute(_DELETE_THREADS, {"threads": list(threads)})
+        pruned.threads += len(threads)
+
+    async def _expired_items(self, connection: AsyncConnection, pruned: Pruned, _: float) -> bool:
+        count = (await connection.execute(_EXPIRED_ITEMS, {"limit": self._batch})).rowcount
+        pruned.items += count
         return count == self._batch
 
     async def _keys(self, connection: AsyncConnection, pruned: Pruned, seconds: float) -> bool:

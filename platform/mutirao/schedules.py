@@ -11,43 +11,61 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
-from pydantic import Field
 from sqlalchemy import RowMapping, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mutirao.catalogue import Catalogue, check_input
+from mutirao.assistants import AssistantStore
+from mutirao.catalogue import Catalogue, CataloguedWorkflow, check_input
 from mutirao.cron import Cron
 from mutirao.db import Database
 from mutirao.db.engine import connection_lost
-from mutirao.errors import Conflict, InvalidInput, MutiraoError, NotFound
+from mutirao.errors import Conflict, InvalidInput, MutiraoError, NotFound, PreconditionFailed
 from mutirao.ids import new_id
-from mutirao.jobs.accept import ACCEPT, values_of
+from mutirao.jobs.accept import ACCEPT, own_thread, run_of, values_of
 from mutirao.jobs.options import JobOptions
-from mutirao.jobs.records import LONGEST_SECONDS, Job, Problem, Record, Submission
+from mutirao.jobs.records import LONGEST_SECONDS, Job, Problem, RunOptions, Submission
+from mutirao.jobs.runs import RunStore, accept_in
+from mutirao.jobs.sql import statement
 from mutirao.jobs.store import JobStore
+from mutirao.schedule_records import NewSchedule, Schedule, Search
+
+__all__ = ["NewSchedule", "Schedule", "ScheduleStore", "Search"]
 
 TIMES_SHOWN = 5
 DEFAULT_ATTEMPTS = 3
 _PUT_OFF = timedelta(hours=1)
 _MOST_CHARS = 2_000
+_FIRST_YEAR, _LAST_YEAR = 1970, 9990
 
 _SCHEDULE = """id, project_id, name, workflow, input, metadata, options, cron, timezone, enabled, next_at, last_at, end_at,
-    last_error, created_at, updated_at"""
+    last_error, thread_id, assistant_id, run, webhook, on_run_completed, revision, created_at, updated_at"""
 
-_INSERT = text(f"""
-INSERT INTO schedules (id, project_id, name, workflow, input, metadata, options, cron, timezone, enabled, next_at, end_at)
-VALUES (:id, :project_id, :name, :workflow, :input, :metadata, :options, :cron, :timezone, :enabled, :next_at, :end_at)
-RETURNING {_SCHEDULE}""").bindparams(
-    bindparam("input", type_=JSONB), bindparam("metadata", type_=JSONB), bindparam("options", type_=JSONB)
+_INSERT = statement(
+    f"""
+INSERT INTO schedules (id, project_id, name, workflow, input, metadata, options, cron, timezone, enabled, next_at, end_at,
+    thread_id, assistant_id, run, webhook, on_run_completed)
+VALUES (:id, :project_id, :name, :workflow, :input, :metadata, :options, :cron, :timezone, :enabled, :next_at, :end_at,
+    :thread_id, :assistant_id, :run, :webhook, :on_run_completed)
+RETURNING {_SCHEDULE}""",
+    "input",
+    "metadata",
+    "options",
+    nullable=("run",),
 )
 
-_UPDATE = text(f"""
-UPDATE schedules SET name = :name, input = :input, metadata = :metadata, options = :options, cron = :cron,
-    timezone = :timezone, enabled = :enabled, next_at = :next_at, end_at = :end_at, updated_at = now()
-WHERE id = :id RETURNING {_SCHEDULE}""").bindparams(
-    bindparam("input", type_=JSONB), bindparam("metadata", type_=JSONB), bindparam("options", type_=JSONB)
+_UPDATE = statement(
+    f"""
+UPDATE schedules SET name = :name, workflow = :workflow, input = :input, metadata = :metadata, options = :options,
+    cron = :cron, timezone = :timezone, enabled = :enabled, next_at = :next_at, end_at = :end_at, thread_id = :thread_id,
+    assistant_id = :assistant_id, run = :run, webhook = :webhook, on_run_completed = :on_run_completed,
+    revision = revision + 1, updated_at = now()
+WHERE id = :id RETURNING {_SCHEDULE}""",
+    "input",
+    "metadata",
+    "options",
+    nullable=("run",),
 )
 
 _GET = text(f"SELECT {_SCHEDULE} FROM schedules WHERE id = :id AND project_id = :project_id")
@@ -58,6 +76,14 @@ _PAGE = text(f"""
 SELECT {_SCHEDULE} FROM schedules
 WHERE project_id = :project_id AND (CAST(:before AS uuid) IS NULL OR id < :before)
 ORDER BY id DESC LIMIT :limit""")
+
+# A schedule that names no assistant runs that of its workflow.
+_MATCHING = """
+WHERE project_id = :project_id AND metadata @> :metadata
+    AND (CAST(:assistant AS uuid) IS NULL OR assistant_id = :assistant OR assistant_id IS NULL AND workflow = :workflow)
+    AND (CAST(:thread AS uuid) IS NULL OR thread_id = :thread)
+    AND (CAST(:enabled AS boolean) IS NULL OR enabled = :enabled)"""
+_COUNT = statement(f"SELECT count(*) FROM schedules {_MATCHING}", "metadata")
 
 _DELETE = text("DELETE FROM schedules WHERE id = :id AND project_id = :project_id RETURNING id")
 
@@ -72,41 +98,6 @@ UPDATE schedules SET next_at = :next_at, last_at = :last_at, last_error = :last_
 )
 
 
-class Schedule(Record):
-    """When a workflow is started, and with what."""
-
-    id: UUID
-    name: str
-    workflow: str
-    input: dict[str, Any]
-    metadata: dict[str, Any]
-    options: JobOptions
-    cron: str = Field(description="Five fields: minute, hour, day of month, month, day of week.")
-    timezone: str = Field(description="Name of the IANA list.")
-    enabled: bool
-    next_at: datetime | None = Field(None, description="When its next job is submitted; null: never.")
-    next_times: list[datetime] = Field([], description="The next five times.")
-    last_at: datetime | None = Field(None, description="The moment it was last due.")
-    end_at: datetime | None = Field(None, description="Nothing is submitted after this.")
-    last_error: Problem | None = Field(None, description="Why its last job could not be submitted.")
-    created_at: datetime
-    updated_at: datetime
-
-
-class NewSchedule(Record):
-    """What is needed to keep a schedule."""
-
-    name: str
-    workflow: str
-    input: dict[str, Any] = Field(default_factory=dict)
-    metadata: dict[str, Any] = Field(default_factory=dict)
-    options: JobOptions = Field(default_factory=JobOptions)
-    cron: str
-    timezone: str = "UTC"
-    enabled: bool = True
-    end_at: datetime | None = None
-
-
 class ScheduleStore:
     """Every verb on schedules. One of another project answers exactly like an unknown one.
 
@@ -117,22 +108,29 @@ class ScheduleStore:
         self.db = db
         self.attempts = attempts
         self._catalogue = Catalogue(db)
+        self._assistants = AssistantStore(db, self._catalogue)
         self._jobs = JobStore(db)
+        self._runs = RunStore(db)
 
-    async def add(self, project_id: UUID, new: NewSchedule) -> Schedule:
-        """Keep a schedule.
+    async def add(self, project_id: UUID, new: NewSchedule, schedule_id: UUID | None = None) -> Schedule:
+        """Keep a schedule, under a new id unless one is given.
 
         Raises:
             InvalidInput: cron expression or time zone are none, `end_at` is out of reach, or the input does not fit.
             WorkflowUnknown: there is no such workflow.
+            NotFound: there is no such thread in this project.
             Conflict: the project has a schedule of that name.
         """
-        await self._check_input(new.workflow, new.input)
+        await self._check_input(new.workflow, new.input, new.run)
         now = await self.db.now()
-        _check_end(new.end_at, now)
+        _check_end(new.end_at, now, new.run)
         values = _values(new, now)
         async with self.db.begin() as connection:
-            return await self._write(connection, _INSERT, values | {"id": new_id(), "project_id": project_id})
+            if new.thread_id is not None:
+                await own_thread(connection, project_id, new.thread_id)
+            return await self._write(
+                connection, _INSERT, values | {"id": schedule_id or new_id(), "project_id": project_id}
+            )
 
     async def get(self, project_id: UUID, schedule_id: UUID) -> Schedule:
         """Raises NotFound."""
@@ -146,19 +144,26 @@ class ScheduleStore:
             rows = (await connection.execute(_PAGE, values)).mappings().all()
         return await asyncio.to_thread(lambda: [_schedule(row) for row in rows])
 
-    async def change(self, project_id: UUID, schedule_id: UUID, changes: Mapping[str, Any]) -> Schedule:
-        """Change fields of `NewSchedule`, all but the workflow. What was missed while it was off is not made up for.
+    async def change(
+        self, project_id: UUID, schedule_id: UUID, changes: Mapping[str, Any], *, expected: int | None = None
+    ) -> Schedule:
+        """Change fields of `NewSchedule`. What was missed while it was off is not made up for.
 
-        Raises what `add` raises, and NotFound.
+        Raises what `add` raises, NotFound, and PreconditionFailed when it is not at the revision `expected`.
         """
         # All that needs a connection of its own comes before the transaction: callers that each hold one and wait for
         # another would wait for each other.
         now = await self.db.now()
+        found = await self.get(project_id, schedule_id)
         if "input" in changes:
-            await self._check_input((await self.get(project_id, schedule_id)).workflow, changes["input"])
-        _check_end(changes.get("end_at"), now)
+            await self._check_input(found.workflow, changes["input"], found.run)
+        _check_end(changes.get("end_at"), now, found.run)
         async with self.db.begin() as connection:
             row = dict(await self._row(connection, _LOCK, project_id, schedule_id))
+            if expected is not None and row["revision"] != expected:
+                raise PreconditionFailed(f"schedule {row['name']!r} is at revision {row['revision']}, not {expected}")
+            if changes.get("thread_id") is not None:
+                await own_thread(connection, project_id, changes["thread_id"])
             values = _values(NewSchedule.model_validate({**row, **changes}), now)
             if not {"cron", "timezone", "enabled", "end_at"} & changes.keys():
                 values["next_at"] = row["next_at"]  # one that is due stays due
@@ -179,8 +184,27 @@ class ScheduleStore:
         """
         async with self.db.autocommit() as connection:
             row = await self._row(connection, _GET, project_id, schedule_id)
-        job, _ = await self._jobs.accept(await self._submission(row, None))
-        return job
+        submission = await self._submission(row, None)
+        if submission.run is not None:
+            return await self._runs.accept(submission)
+        return (await self._jobs.accept(submission))[0]
+
+    async def search(self, project_id: UUID, search: Search) -> list[Schedule]:
+        """At most `search.limit` schedules, in its order."""
+        order = "DESC NULLS LAST" if search.descending else "ASC NULLS FIRST"
+        found = statement(
+            f"""SELECT {_SCHEDULE} FROM schedules {_MATCHING}
+            ORDER BY {search.sort_by} {order}, id {order} LIMIT :limit OFFSET :offset""",
+            "metadata",
+        )
+        async with self.db.autocommit() as connection:
+            rows = (await connection.execute(found, _filters(project_id, search))).mappings().all()
+        return await asyncio.to_thread(lambda: [_schedule(row) for row in rows])
+
+    async def count(self, project_id: UUID, search: Search) -> int:
+        """How many schedules match, whatever limit and offset."""
+        async with self.db.autocommit() as connection:
+            return int(await connection.scalar(_COUNT, _filters(project_id, search)) or 0)
 
     async def fire(self) -> list[str]:
         """Submit a job for every schedule that is due; gives the queues that have new jobs.
@@ -202,7 +226,10 @@ class ScheduleStore:
         try:
             submission = await self._submission(row, row["next_at"])
             async with connection.begin_nested():
-                await connection.execute(ACCEPT, _row_of(submission))
+                if submission.run is not None:
+                    await accept_in(connection, submission)
+                else:
+                    await connection.execute(ACCEPT, _row_of(submission))
             queue = submission.queue
         except Exception as refused:
             if connection_lost(refused):
@@ -217,8 +244,13 @@ class ScheduleStore:
         return queue
 
     async def _submission(self, row: RowMapping, scheduled_for: datetime | None) -> Submission:
-        workflow = await self._catalogue.get(row["workflow"])
-        await asyncio.to_thread(check_input, workflow, row["input"])
+        name, run = row["workflow"], RunOptions.model_validate(row["run"]) if row["run"] is not None else None
+        if run is not None:
+            assistant = await self._assistants.resolve(row["project_id"], row["assistant_id"] or name)
+            config, context = assistant.merged(run.config, run.context)
+            name, run = assistant.workflow, _of_job(run, config, context)
+        workflow = await self._catalogue.get(name)
+        await self._check_input(workflow, row["input"], run)
         options = JobOptions.model_validate(row["options"])
         return Submission(
             project_id=row["project_id"],
@@ -228,6 +260,12 @@ class ScheduleStore:
             kind=workflow.kind,
             input=row["input"],
             metadata=row["metadata"],
+            thread_id=row["thread_id"],
+            assistant_id=row["assistant_id"],
+            run=run,
+            webhook=row["webhook"],
+            created_by=f"schedule:{row['id']}",
+            ephemeral=row["thread_id"] is None and row["on_run_completed"] == "delete",
             max_attempts=options.max_attempts or self.attempts,
             priority=options.priority,
             retry=options.retry,
@@ -237,8 +275,11 @@ class ScheduleStore:
             scheduled_for=scheduled_for,
         )
 
-    async def _check_input(self, workflow: str, value: dict[str, Any]) -> None:
-        await asyncio.to_thread(check_input, await self._catalogue.get(workflow), value)
+    async def _check_input(self, workflow: str | CataloguedWorkflow, value: Any, run: RunOptions | None) -> None:
+        """The input of a run of the LangGraph protocol is its graph's own business, as that of other runs."""
+        found = await self._catalogue.get(workflow) if isinstance(workflow, str) else workflow
+        if run is None:
+            await asyncio.to_thread(check_input, found, value)
 
     async def _row(
         self, connection: AsyncConnection, statement: Any, project_id: UUID, schedule_id: UUID
@@ -262,7 +303,28 @@ def _unknown(schedule_id: UUID) -> NotFound:
     return NotFound(f"no schedule {str(schedule_id)!r} in this project")
 
 
-def _check_end(end_at: datetime | None, now: datetime) -> None:
+def _of_job(run: RunOptions, config: dict[str, Any], context: dict[str, Any]) -> RunOptions:
+    return run.model_copy(update={"config": config, "context": context or None, "kwargs": {}})
+
+
+def _filters(project_id: UUID, search: Search) -> dict[str, Any]:
+    return {
+        "project_id": project_id,
+        "metadata": dict(search.metadata or {}),
+        "assistant": search.assistant_id,
+        "workflow": search.workflow,
+        "thread": search.thread_id,
+        "enabled": search.enabled,
+        "limit": search.limit,
+        "offset": search.offset,
+    }
+
+
+def _check_end(end_at: datetime | None, now: datetime, run: RunOptions | None) -> None:
+    if end_at is not None and run is not None:
+        if not _FIRST_YEAR <= end_at.year <= _LAST_YEAR:
+            raise InvalidInput(f"the end {end_at.isoformat()} is out of reach; leave it out", path="/end_time")
+        return
     if end_at is not None and abs((end_at - now).total_seconds()) > LONGEST_SECONDS:
         raise InvalidInput(
             f"end_at {end_at.isoformat()} is more than 366 days away; leave it out, or set it when it is nearer",
@@ -307,9 +369,12 @@ def _next(fields: Mapping[str, Any], now: datetime) -> datetime | None:
 
 def _values(new: NewSchedule, now: datetime) -> dict[str, Any]:
     Cron(new.cron, new.timezone)
-    fields = new.model_dump(exclude={"options"}) | {"options": new.options.model_dump(exclude_defaults=True)}
+    fields = {name: getattr(new, name) for name in NewSchedule.model_fields}
+    fields["options"] = new.options.model_dump(exclude_defaults=True)
+    fields["run"] = run_of(new.run) if new.run is not None else None
     return fields | {"next_at": _next(fields, now)}
 
 
 def _row_of(submission: Submission) -> dict[str, Any]:
-    return values_of(submission) | {"id": new_id(), "project_id": submission.project_id, "thread_id": new_id()}
+    thread_id = submission.thread_id or new_id()
+    return values_of(submission) | {"id": new_id(), "project_id": submission.project_id, "thread_id": thread_id}

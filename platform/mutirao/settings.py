@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from mutirao.errors import SettingsInvalid
@@ -68,6 +68,24 @@ class ModelPrice(BaseModel):
     output_per_million: float = Field(ge=0, description="A million output tokens.")
 
 
+class McpServerSettings(BaseModel):
+    """An MCP server whose tools agents may use: a URL (streamable HTTP) or a command (standard input and output)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str | None = Field(None, description="Its streamable HTTP endpoint.")
+    headers: dict[str, SecretStr] = Field(default_factory=dict, description="Sent with every request to the URL.")
+    command: str | None = Field(None, description="Program that speaks MCP on standard input and output.")
+    args: list[str] = Field(default_factory=list, description="Its arguments.")
+    env: dict[str, SecretStr] = Field(default_factory=dict, description="Its environment, beside PATH and HOME.")
+
+    @model_validator(mode="after")
+    def _url_or_command(self) -> Self:
+        if (self.url is None) == (self.command is None):
+            raise ValueError("name either url or command")
+        return self
+
+
 class ModelSettings(Area):
     """Which models agents use."""
 
@@ -86,6 +104,11 @@ class ModelSettings(Area):
         description='Price list for budgets of cost, JSON: `{"gpt-5-mini": {"input_per_million": 0.25, '
         '"output_per_million": 2}}`; a model that is not in it costs 0.',
     )
+    mcp_servers: dict[str, McpServerSettings] = Field(
+        {},
+        description='MCP servers whose tools agents may use, JSON: `{"files": {"url": "https://…/mcp"}, '
+        '"clock": {"command": "uvx", "args": ["mcp-server-time"]}}`.',
+    )
     embeddings: str = Field(
         "builtin", description="Embeddings: `builtin` (multilingual-e5-small) or `provider:model` of init_embeddings."
     )
@@ -100,8 +123,52 @@ class ApiSettings(Area):
     api_key: SecretStr | None = Field(None, description="Key the CLI sends; default: the local stack's key file.")
     max_body_bytes: int = Field(4 << 20, gt=0, description="Largest JSON body.")
     max_upload_bytes: int = Field(32 << 20, gt=0, description="Largest uploaded file.")
+    cors_origins: str = Field(
+        "",
+        description="Web pages of these origins may call the API from a browser, separated by commas; `*`: of all. "
+        "Keys are sent in a header, never as a cookie.",
+    )
     max_page: int = Field(200, gt=0, description="Most rows in one page of a list.")
     stream_heartbeat_seconds: float = Field(15, gt=0, description="Pause after which an idle event stream says so.")
+    mcp_sessions: int = Field(1_000, gt=0, description="Most MCP sessions at once.")
+    mcp_idle_seconds: float = Field(1_800, gt=0, description="Pause after which an MCP session is closed.")
+
+
+class AccessSettings(Area):
+    """Who may call, how often, and tokens of an identity provider beside our own keys."""
+
+    rate_limit_read: str = Field(
+        "20000/10 seconds",
+        description="Most reading requests of one key to one API process, `<count>/<n> <unit>`; `off`: no limit.",
+    )
+    rate_limit_submit: str = Field("10000/10 seconds", description="The same for everything else.")
+    rate_limit_failures: str = Field(
+        "600/minute", description="Most requests of one address that name a wrong key or token, or none."
+    )
+    max_streams: int = Field(1_000, ge=0, description="Open streams of one key in one API process; 0: no limit.")
+    anonymous_project: str | None = Field(
+        None,
+        description="Requests of programs of this machine that come without a key act in this project and may do all but "
+        "administer; for tools that know no keys. Refused unless the API listens on loopback alone.",
+    )
+    jwt_issuer: str | None = Field(None, description="`iss` of tokens that are let in beside keys.")
+    jwt_audience: str | None = Field(None, description="What must be in `aud` of a token.")
+    jwt_jwks_url: str | None = Field(None, description="Where the issuer publishes its keys.")
+    jwt_public_key: str | None = Field(None, description="The issuer's public key (PEM), instead of a URL.")
+    jwt_secret: SecretStr | None = Field(None, description="A shared secret (HS256 …), instead of a public key.")
+    jwt_algorithms: str = Field(
+        "",
+        description="Algorithms of signatures, separated by commas; default: RS, PS, ES and EdDSA; with a secret HS.",
+    )
+    jwt_project_claim: str = Field("project", description="Claim with the name or the id of the project.")
+    jwt_scopes_claim: str = Field("scope", description="Claim with the scopes: a list, or words in one text.")
+    jwt_default_scopes: str = Field("read", description="Scopes of a token that has no such claim.")
+    jwt_create_projects: bool = Field(False, description="Make the project that a token names when it is new.")
+    jwt_leeway_seconds: float = Field(30, ge=0, le=600, description="How far the issuer's clock may be off.")
+    jwt_keys_seconds: float = Field(300, gt=0, description="How long keys of the URL are kept.")
+    auth_project: str = Field(
+        "default", description="Project of those whom the `auth` of a `langgraph.json` lets in, by name or id."
+    )
 
 
 class WorkerSettings(Area):
@@ -126,6 +193,16 @@ class WorkerSettings(Area):
     event_flush_seconds: float = Field(0.04, gt=0, description="Longest time an event waits to be written.")
     max_children: int = Field(10_000, gt=0, description="Most children of one fan-out.")
     max_effect_bytes: int = Field(256 << 10, gt=0, description="Largest result of one effect, as JSON.")
+    max_stream_bytes: int = Field(
+        4 << 20,
+        gt=0,
+        description="Largest payload of one event of a LangGraph stream, as JSON; a larger one is left out.",
+    )
+    app_host: str = Field(
+        "127.0.0.1",
+        description="Address on which a worker serves its project's own routes (`http.app` of `langgraph.json`); "
+        "`0.0.0.0` when the API runs on another host.",
+    )
     drain_seconds: float = Field(0.5, ge=0, description="How long running steps may go on after SIGTERM.")
 
 
@@ -158,15 +235,43 @@ class RetentionSettings(Area):
         30, ge=0, description="Checkpoints of jobs that ended; the newest of a thread stays as long as its jobs."
     )
     keep_jobs_days: float = Field(365, ge=0, description="Jobs that ended, with their children and all that is theirs.")
+    keep_ephemeral_seconds: float = Field(
+        300, ge=0, description="Threads that were made for one run, from its end on; with the run and all that is its."
+    )
     keep_keys_hours: float = Field(48, ge=0, description="Idempotency keys of jobs that ended.")
     keep_blob_hours: float = Field(
         24, ge=0, description="Stored files that no artifact, upload or document refers to, since they were last put."
     )
 
 
+class WebhookSettings(Area):
+    """Messages to other systems, and where this one may connect to."""
+
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Encrypts the secrets of webhooks, at least 16 characters; several, separated by commas: the first "
+        "encrypts, all decrypt. Without it there are no webhooks; the embedded stack makes its own.",
+    )
+    outbound_allow: str = Field(
+        "",
+        description="Networks (CIDR), addresses and host names, separated by commas, that may be called although they "
+        "are not public.",
+    )
+    outbound_seconds: float = Field(10, gt=0, description="Time limit of one call to a webhook, all together.")
+    outbound_bytes: int = Field(64 << 10, gt=0, description="Most that is read of an answer.")
+    webhook_attempts: int = Field(10, gt=0, description="Attempts of a delivery before it has failed.")
+    webhook_backoff_seconds: float = Field(
+        5, gt=0, description="Pause before the second attempt; each further one is three times the last, with jitter."
+    )
+    webhook_longest_seconds: float = Field(6 * 3600, gt=0, description="Longest pause between two attempts.")
+    webhook_concurrency: int = Field(
+        16, gt=0, description="Deliveries at once in one worker process; a quarter of them to one receiver."
+    )
+
+
 AREAS: tuple[type[Area], ...] = (
-    StackSettings, ModelSettings, ApiSettings, WorkerSettings, KnowledgeSettings, ModernizeSettings,
-    RetentionSettings,
+    StackSettings, ModelSettings, ApiSettings, AccessSettings, WorkerSettings, KnowledgeSettings, ModernizeSettings,
+    RetentionSettings, WebhookSettings,
 )  # fmt: skip
 
 
@@ -177,10 +282,12 @@ class Settings:
         self.stack: StackSettings = _area(areas, "stack", StackSettings)
         self.model: ModelSettings = _area(areas, "model", ModelSettings)
         self.api: ApiSettings = _area(areas, "api", ApiSettings)
+        self.access: AccessSettings = _area(areas, "access", AccessSettings)
         self.worker: WorkerSettings = _area(areas, "worker", WorkerSettings)
         self.knowledge: KnowledgeSettings = _area(areas, "knowledge", KnowledgeSettings)
         self.modernize: ModernizeSettings = _area(areas, "modernize", ModernizeSettings)
         self.retention: RetentionSettings = _area(areas, "retention", RetentionSettings)
+        self.webhooks: WebhookSettings = _area(areas, "webhooks", WebhookSettings)
 
 
 def _area(areas: Mapping[str, Any], name: str, kind: type[Any]) -> Any:

@@ -4,7 +4,7 @@ The lease is one row per process and covers all its jobs, so that a heartbeat is
 The database clock decides whether a lease has run out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,9 +17,9 @@ from mutirao.db import Database
 from mutirao.jobs.records import Record
 
 _REGISTER = text("""
-INSERT INTO workers (id, name, host, pid, kind, queues, slots, load_errors, lease_expires_at)
-VALUES (:id, :name, :host, :pid, :kind, :queues, :slots, :load_errors, now() + make_interval(secs => :lease))
-""").bindparams(bindparam("load_errors", type_=JSONB))
+INSERT INTO workers (id, name, host, pid, kind, queues, slots, load_errors, brings, lease_expires_at)
+VALUES (:id, :name, :host, :pid, :kind, :queues, :slots, :load_errors, :brings, now() + make_interval(secs => :lease))
+""").bindparams(bindparam("load_errors", type_=JSONB), bindparam("brings", type_=JSONB))
 
 HEARTBEAT_SQL = """
 UPDATE workers SET heartbeat_at = now(), lease_expires_at = now() + make_interval(secs => %(lease)s)
@@ -29,8 +29,14 @@ _STOP = text("""
 UPDATE workers SET stopped_at = now(), lease_expires_at = now() - interval '1 millisecond'
 WHERE id = :id AND stopped_at IS NULL""")
 
+_SERVES = text("UPDATE workers SET app_url = :app_url WHERE id = :id")
+
+_APPS = text("""
+SELECT app_url FROM workers
+WHERE lease_expires_at > now() AND stopped_at IS NULL AND app_url IS NOT NULL ORDER BY started_at DESC""")
+
 _LIVE = text("""
-SELECT id, name, host, pid, kind, queues, slots, load_errors, started_at, heartbeat_at,
+SELECT id, name, host, pid, kind, queues, slots, load_errors, brings, app_url, started_at, heartbeat_at,
     (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.state = 'running') AS running
 FROM workers w
 WHERE lease_expires_at > now() AND stopped_at IS NULL AND (CAST(:name AS text) IS NULL OR name = :name)
@@ -50,7 +56,11 @@ class Worker(Record):
     queues: list[str]
     slots: int = Field(description="Jobs it runs at once.")
     running: int = Field(description="Jobs it runs now.")
-    load_errors: list[dict[str, Any]] = Field(description="Workflows it could not load, and why.")
+    load_errors: list[dict[str, Any]] = Field(description="What of its project it could not load or honour, and why.")
+    brings: dict[str, Any] = Field(
+        default_factory=dict, description="What else its project has: `auth`, `app`, `store_index`, `thread_ttl`."
+    )
+    app_url: str | None = Field(None, description="Where the project's own routes are served; null: nowhere.")
     started_at: datetime
     heartbeat_at: datetime
 
@@ -73,6 +83,7 @@ class WorkerStore:
         slots: int,
         lease_seconds: float,
         load_errors: Sequence[dict[str, Any]] = (),
+        brings: Mapping[str, Any] | None = None,
     ) -> None:
         """Begin the lease of a new process."""
         values = {
@@ -85,9 +96,20 @@ class WorkerStore:
             "slots": slots,
             "lease": lease_seconds,
             "load_errors": list(load_errors),
+            "brings": dict(brings or {}),
         }
         async with self.db.autocommit() as connection:
             await connection.execute(_REGISTER, values)
+
+    async def serves(self, worker_id: UUID, app_url: str | None) -> None:
+        """Say where the routes of its project are served; None: nowhere."""
+        async with self.db.autocommit() as connection:
+            await connection.execute(_SERVES, {"id": worker_id, "app_url": app_url})
+
+    async def apps(self) -> list[str]:
+        """Where live workers serve routes of their projects."""
+        async with self.db.autocommit() as connection:
+            return list((await connection.scalars(_APPS)).all())
 
     async def stop(self, worker_id: UUID) -> None:
         """End the lease now; its jobs may be taken from it. For its owner, and for who knows that it is dead."""

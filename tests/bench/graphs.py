@@ -1,10 +1,15 @@
-"""The graphs that are measured; served by the worker and called directly by the floor."""
+"""The graphs that are measured; served by the worker, by `langgraph dev`, and called directly by the floor."""
 
 import asyncio
+import time
 
+from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
-from mutirao_agents import workflow
 from typing_extensions import TypedDict
+
+BURST = 1_000
+TICKS = 100
+_TICK_SECONDS = 0.03
 
 
 class State(TypedDict, total=False):
@@ -22,6 +27,40 @@ async def wait_two_seconds(state: State) -> State:
     return {"n": 1}
 
 
+async def wait_a_minute(state: State) -> State:
+    """Something to cancel."""
+    await asyncio.sleep(60)
+    return {"n": 1}
+
+
+async def say_much(state: State) -> State:
+    """`BURST` events, as fast as it can; the loop gets its turn now and then, as a model's tokens would give it."""
+    write = get_stream_writer()
+    for number in range(BURST):
+        write({"number": number, "text": "a token or two of an answer", "at": time.time()})
+        if number % 20 == 0:
+            await asyncio.sleep(0)
+    return {"n": BURST}
+
+
+async def tick(state: State) -> State:
+    """`TICKS` events, each with its time; it waits first, until all readers are there."""
+    write = get_stream_writer()
+    await asyncio.sleep(3)
+    for number in range(TICKS):
+        write({"number": number, "at": time.time()})
+        await asyncio.sleep(_TICK_SECONDS)
+    return {"n": TICKS}
+
+
+def _one(name: str, node: object) -> "StateGraph[State]":
+    graph = StateGraph(State)
+    graph.add_node(name, node)  # type: ignore[arg-type]
+    graph.add_edge(START, name)
+    graph.add_edge(name, END)
+    return graph
+
+
 def three_steps() -> "StateGraph[State]":
     """Three no-op steps in a row."""
     graph = StateGraph(State)
@@ -34,16 +73,9 @@ def three_steps() -> "StateGraph[State]":
     return graph
 
 
-@workflow(name="bench.noop", version="1")
-def noop() -> "StateGraph[State]":
-    """Three no-op steps."""
-    return three_steps()
-
-
-@workflow(name="bench.wait", version="1")
-def wait() -> "StateGraph[State]":
-    """One step that waits two seconds."""
-    graph = StateGraph(State)
-    graph.add_node("wait", wait_two_seconds)
-    graph.add_edge(START, "wait")
-    return graph
+noop = three_steps()
+wait = _one("wait", wait_two_seconds)
+sleep = _one("sleep", wait_a_minute)
+burst = _one("burst", say_much)
+ticks = _one("ticks", tick)
+GRAPHS = {"noop": noop, "wait": wait, "sleep": sleep, "burst": burst, "ticks": ticks}

@@ -48,7 +48,9 @@ def bench_stack() -> Iterator[BenchStack]:
         env = _environment(parts, Path(folder))
         upgrade(parts.database_url)
         (Path(folder) / "project").mkdir()
-        (Path(folder) / "project" / "mutirao.toml").write_text('workflows = ["tests.bench.graphs"]\nbuiltin = false\n')
+        (Path(folder) / "project" / "mutirao.toml").write_text(
+            'workflows = ["tests.bench.workflows"]\nbuiltin = false\n'
+        )
         commands = {
             "api": [sys.executable, "-m", "mutirao.api"],
             "worker": [sys.executable, "-m", "mutirao_workers"],
@@ -80,7 +82,7 @@ def _environment(parts: EmbeddedParts, folder: Path) -> dict[str, str]:
         "MUTIRAO_API_PORT": str(port),
         "MUTIRAO_API_KEY": new_key_text(),
         "MUTIRAO_WORKER_NAME": f"bench-{secrets.token_hex(3)}",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *(str(ROOT / part) for part in ("platform", "agents", "workers"))]),
         "LANGSMITH_TRACING": "false",
     }
 

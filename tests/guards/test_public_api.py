@@ -17,6 +17,7 @@ PUBLIC = {
         "fan_out",
         "fan_out_sync",
         "job_context",
+        "mcp_tools",
         "use_context",
         "workflow",
     ],

@@ -397,7 +397,7 @@ async def test_a_decision_lets_the_job_go_on_and_only_the_first_counts(driven: D
     body = {"decision": {"approved": True}, "comment": "fine"}
     decided = await driven.call("POST", f"/approvals/{first.id}", json=body)
     assert (decided.status_code, decided.json()["state"], decided.json()["comment"]) == (200, "decided", "fine")
-    assert decided.json()["decided_by"] == driven.servers.key.partition(".")[0]
+    assert decided.json()["decided_by"] == "key:" + driven.servers.key.partition(".")[0]
     late = problem(await driven.call("POST", f"/approvals/{first.id}", json={"decision": 1}), 409, "already_decided")
     assert late["state"] == "decided"
     assert driven.servers.job(claim.job_id)["state"] == "paused"
@@ -420,5 +420,5 @@ async def test_approvals_come_in_pages_and_belong_to_their_project(driven: Drive
     for body in ({}, {"decision": True, "surprise": 1}, {"decision": ["a\0"]}, []):
         answer = await driven.call("POST", f"/approvals/{asked[0].id}", json=body)
         problem(answer, 422, "invalid_request")
-    problem(await driven.call("GET", "/approvals", params={"state": "decided"}), 422, "invalid_request")
+    problem(await driven.call("GET", "/approvals", params={"state": "surprise"}), 422, "invalid_request")
     assert driven.servers.job(asked[0].job_id)["state"] == "paused"

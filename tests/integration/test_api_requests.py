@@ -149,9 +149,16 @@ def test_any_other_request_id_is_replaced(servers: Servers, given: str) -> None:
     assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["x-request-id"])
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1", "/api/v1/nope", "/api/v2/jobs", "/api/v1/jobs/x/y/z", "/%00"])
+@pytest.mark.parametrize("path", ["/api/v1", "/api/v1/nope", "/api/v2/jobs", "/api/v1/jobs/x/y/z", "/api/%00"])
 def test_an_unknown_path_is_a_problem(servers: Servers, path: str) -> None:
     problem(servers.http.get(f"{servers.url}{path}"), 404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/", "/nope", "/%00"])
+def test_elsewhere_it_is_an_error_as_clients_of_langgraph_read_it(servers: Servers, path: str) -> None:
+    answer = servers.http.get(f"{servers.url}{path}")
+    assert answer.status_code == 404
+    assert set(answer.json()) == {"detail"}
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", "/jobs"), ("PUT", "/uploads"), ("PATCH", "/workflows")])

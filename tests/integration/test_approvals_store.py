@@ -8,6 +8,7 @@ import pytest
 from mutirao.errors import AlreadyDecided, Conflict, NotFound
 from mutirao.ids import new_id
 from mutirao.jobs.approvals import Approval, ApprovalStore, Question
+from mutirao.jobs.inbox import Inbox
 from mutirao.jobs.records import Claim
 from mutirao.jobs.states import JobState
 
@@ -78,9 +79,9 @@ async def test_of_many_decisions_at_once_exactly_one_wins(store: Stores) -> None
 async def test_the_job_waits_for_the_last_decision(store: Stores) -> None:
     claim, [first, second] = await pause(store, 1, 2)
     approvals = ApprovalStore(store.db)
-    assert [approval.id for approval in await approvals.pending(store.project)] == [second.id, first.id]
-    assert await approvals.pending(store.project, before=second.id) == [first]
-    assert await approvals.pending(store.project, limit=1) == [second]
+    assert [approval.id for approval in await Inbox(store.db).page(store.project)] == [second.id, first.id]
+    assert await Inbox(store.db).page(store.project, cursor=second.id) == [first]
+    assert await Inbox(store.db).page(store.project, limit=1) == [second]
     await approvals.decide(store.project, second.id, None)
     assert (await store.get(claim.job_id)).state is JobState.PAUSED
     await approvals.decide(store.project, first.id, None)
@@ -109,7 +110,7 @@ async def test_an_approval_of_another_project_is_unknown(store: Stores) -> None:
         await approvals.decide(other, approval.id, "yes")
     with pytest.raises(NotFound, match="no approval"):
         await approvals.get(other, approval.id)
-    assert await approvals.pending(other) == await approvals.of_job(other, approval.job_id) == []
+    assert await Inbox(store.db).page(other) == await approvals.of_job(other, approval.job_id) == []
     assert (await approvals.get(store.project, approval.id)).state == "pending"
 
 

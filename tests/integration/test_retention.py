@@ -18,6 +18,7 @@ from mutirao.jobs.records import Claim, Job, NewEvent
 from mutirao.jobs.states import JobState
 from mutirao.retention import Pruned, Retention
 from mutirao.settings import RetentionSettings, load_settings
+from mutirao.store import StoreItems
 from mutirao_workers.caretaker import care
 from mutirao_workers.checkpoint_tables import prepare_checkpoints
 from mutirao_workers.saver import MaintenanceSaver, open_pool
@@ -240,6 +241,8 @@ async def test_an_old_job_goes_with_all_that_is_its_own(world: World) -> None:
             "INSERT INTO effects (job_id, key, kind, epoch, state) VALUES (:job, 'k', 'http', 1, 'done')",
             "INSERT INTO approvals (id, project_id, job_id, interrupt_id, epoch, state)"
             " VALUES (:id, :project, :job, 'i', 1, 'decided')",
+            "INSERT INTO webhook_deliveries (id, project_id, job_id, url, event, payload)"
+            " VALUES (:id, :project, :job, 'https://example.com', 'job.succeeded', '{}')",
             "INSERT INTO job_groups (id, job_id, key, total) VALUES (:id, :job, 'k', 1)",
             "INSERT INTO collections (id, project_id, name) VALUES (:id, :project, CAST(:id AS text))",
             "INSERT INTO documents (id, project_id, collection_id, name, version, media_type, size, sha256, state, job_id)"
@@ -365,3 +368,21 @@ async def test_the_caretaker_does_a_round_by_the_settings(world: World) -> None:
     assert (pruned.jobs, pruned.threads) == (1, 1)
     assert await world.jobs() == {young.job_id}
     assert await world.checkpoints(old.thread_id) == []
+
+
+async def test_threads_and_items_go_when_their_time_has_passed_since_their_last_use(world: World) -> None:
+    expired, used, thinned = [await world.ended(1) for _ in range(3)]
+    await world.checkpoint(thinned)
+    await world.store.run("UPDATE threads SET ttl_minutes = 5, ttl_strategy = 'delete', expires_at = now()")
+    await world.store.run("UPDATE threads SET ttl_strategy = 'keep_latest' WHERE id = :id", id=thinned.thread_id)
+    await world.store.run("UPDATE jobs SET finished_at = now() WHERE id = :id", id=used.job_id)
+    items = StoreItems(world.store.db)
+    for key in ("old", "new"):
+        await items.put(world.store.project, ["notes"], key, {"n": 1}, ttl_minutes=5)
+    await items.put(world.store.project, ["notes"], "for ever", {"n": 1})
+    await world.store.run("UPDATE store_items SET expires_at = now() WHERE key = 'old'")
+    pruned = await world.prune()
+    assert (pruned.threads, pruned.checkpoints, pruned.items) == (1, 1, 1)
+    left = {row.id: row.later for row in await world.store.run("SELECT id, expires_at > now() AS later FROM threads")}
+    assert left == {used.thread_id: False, thinned.thread_id: True}
+    assert expired.thread_id not in left

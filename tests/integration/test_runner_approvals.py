@@ -9,6 +9,7 @@ import pytest
 from langgraph.func import task
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
+from mutirao.jobs.inbox import Inbox
 from mutirao.jobs.states import JobState
 from pydantic import BaseModel
 from typing_extensions import TypedDict
@@ -372,7 +373,7 @@ async def test_a_cancelled_job_asks_nobody_any_more(world: Runs) -> None:
     await world.store.jobs.cancel(world.store.project, job.id)
     [approval] = await world.asked(job.id)
     assert approval.state == "withdrawn"
-    assert await world.approvals.pending(world.store.project) == []
+    assert await Inbox(world.store.db).page(world.store.project) == []
 
 
 def children(group: str) -> Any:

@@ -13,7 +13,7 @@ from langgraph.types import CachePolicy, RetryPolicy, TimeoutPolicy
 from mutirao.errors import BudgetExhausted, InputRejected
 from mutirao.jobs.records import Claim
 from mutirao.jobs.states import JobState
-from mutirao_workers import runner
+from mutirao_workers import options
 from typing_extensions import TypedDict
 
 from tests.runs import Runs, chain, runs
@@ -103,7 +103,7 @@ async def test_what_would_fail_again_is_not_tried_again(world: Runs, error: Exce
 
 
 async def test_a_loop_without_an_end_is_not_tried_again(world: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "_RECURSION_LIMIT", 10)
+    monkeypatch.setattr(options, "_RECURSION_LIMIT", 10)
 
     def build() -> StateGraph[Any]:
         graph = StateGraph(State)

@@ -244,6 +244,21 @@ async def test_cancelling_a_write_leaves_the_pool_usable(world: World) -> None:
     assert found.checkpoint["channel_values"] == {"words": ["after"]}
 
 
+async def test_a_refused_write_spoils_no_connection(world: World) -> None:
+    """What was sent behind the refusal is not prepared, and nobody may count on it."""
+    stale, fresh = (await world.saver()).claim, (await world.saver()).claim
+    await world.store.claims.finish(stale, JobState.SUCCEEDED)
+    async with open_pool(world.store.db.url, 1, pipeline=world.pool.pipelined) as pool:
+        with pytest.raises(LeaseLost):
+            await put(FencedSaver(pool, stale), checkpoint_with(words=["refused"]))
+        saver = FencedSaver(pool, fresh)
+        config = await put(saver, checkpoint_with(words=["after"]))
+        await saver.aput_writes(config, [("words", ["b"])], "task")
+        found = await saver.aget_tuple(config_of(fresh))
+    assert found is not None
+    assert found.checkpoint["channel_values"] == {"words": ["after"]}
+
+
 READ = """
 import asyncio, sys
 from uuid import UUID

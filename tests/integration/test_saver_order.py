@@ -1,4 +1,4 @@
-"""What a finished step wrote is stored before the checkpoint that supersedes it: a process that dies between the two
+"""What a finished step wrote is stored with the checkpoint that supersedes it, or before: a process that dies meanwhile
 does not run the step again."""
 
 import asyncio
@@ -13,17 +13,20 @@ from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.graph import END, START, StateGraph
 from mutirao.errors import LeaseLost
 from mutirao_workers.checkpoint_tables import prepare_checkpoints
-from mutirao_workers.order import WriteOrder
 from mutirao_workers.saver import FencedSaver, Pool, open_pool
+from sqlalchemy import text
 from typing_extensions import TypedDict
 
 from tests.stores import Stores, stores
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 
+_WRITTEN = "SELECT task_id, xmin::text AS at FROM checkpoint_writes WHERE thread_id = :thread AND channel = 'x'"
+
 
 class State(TypedDict, total=False):
     x: int
+    y: int
 
 
 @dataclass
@@ -32,23 +35,22 @@ class World:
     pool: Pool
     ran: list[str] = field(default_factory=list)
 
-    def graph(self, saver: FencedSaver) -> Any:
-        """Two steps that say when they run."""
+    async def written(self, saver: FencedSaver) -> dict[str, str]:
+        """Tasks whose writes to `x` are stored, with the transaction that stored them."""
+        rows = await self.store.run(_WRITTEN, thread=str(saver.claim.thread_id))
+        return {row.task_id: row.at for row in rows}
 
-        def step(name: str) -> Any:
-            async def run(state: State) -> State:
-                self.ran.append(name)
-                return {"x": len(self.ran)}
+    async def checkpoints(self, saver: FencedSaver) -> dict[str, str]:
+        """Checkpoints that are stored, with the transaction that stored them."""
+        query = "SELECT checkpoint_id, xmin::text AS at FROM checkpoints WHERE thread_id = :thread"
+        rows = await self.store.run(query, thread=str(saver.claim.thread_id))
+        return {row.checkpoint_id: row.at for row in rows}
 
-            return run
-
-        graph = StateGraph(State)
-        for name in ("first", "second"):
-            graph.add_node(name, step(name))
-        graph.add_edge(START, "first")
-        graph.add_edge("first", "second")
-        graph.add_edge("second", END)
-        return graph.compile(checkpointer=saver)
+    async def lose(self, saver: FencedSaver) -> None:
+        """The lease of the saver's worker runs out, and its jobs go back to the queue."""
+        [row] = await self.store.run("SELECT worker_id FROM jobs WHERE id = :id", id=saver.claim.job_id)
+        while not await self.store.lose(row.worker_id):  # passes over a job that is locked at that moment
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -63,62 +65,37 @@ async def world(database_url: str) -> AsyncIterator[World]:
         await pool.close()
 
 
-class Dying(FencedSaver):
-    """Dies as it stores the checkpoint after the step `first`: another attempt begins, so that nothing of this one is
-    committed any more. Writes of steps are slow: they begin to be stored when `writes_may` says so."""
+async def test_a_step_that_finished_beside_one_that_died_does_not_run_again(world: World) -> None:
+    saver = FencedSaver(world.pool, await world.store.claimed())
 
-    world: World
-    checkpoint_begun: asyncio.Event
-    writes_may: asyncio.Event
-    dead: asyncio.Event
+    def graph(saver: FencedSaver, *, dies: bool) -> Any:
+        async def quick(state: State) -> State:
+            world.ran.append("quick")
+            return {"x": 1}
 
-    @classmethod
-    async def of(cls, world: World, *, ordered: bool) -> "Dying":
-        saver = cls(world.pool, await world.store.claimed())
-        saver.world, saver.checkpoint_begun, saver.dead = world, asyncio.Event(), asyncio.Event()
-        # In the wrong order they come too late; in the right one the checkpoint waits for them, however late they are.
-        saver.writes_may = saver.checkpoint_begun if ordered else saver.dead
-        if not ordered:
-            saver._order = Unordered()
-        return saver
+        async def slow(state: State) -> State:
+            world.ran.append("slow")
+            while dies and not await world.written(saver):
+                await asyncio.sleep(0.01)
+            if dies:
+                await world.lose(saver)
+            return {"y": 1}
 
-    async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> RunnableConfig:
-        if metadata["step"] == 1:
-            self.checkpoint_begun.set()
-        return await super().aput(config, checkpoint, metadata, new_versions)
+        made = StateGraph(State)
+        for node in (quick, slow):
+            made.add_node(node)
+            made.add_edge(START, node.__name__)
+            made.add_edge(node.__name__, END)
+        return made.compile(checkpointer=saver)
 
-    async def _store(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> RunnableConfig:
-        if metadata["step"] == 1:
-            [row] = await self.world.store.run("SELECT worker_id FROM jobs WHERE id = :id", id=self.claim.job_id)
-            await self.world.store.lose(row.worker_id)
-            self.dead.set()
-        return await super()._store(config, checkpoint, metadata, new_versions)
-
-    async def _store_writes(self, config: Any, writes: Any, task_id: str, task_path: str) -> None:
-        if self.world.ran:
-            await self.writes_may.wait()
-        await super()._store_writes(config, writes, task_id, task_path)
-
-
-class Unordered(WriteOrder):
-    """LangGraph's own way."""
-
-    async def settled(self, place: Any, checkpoint_id: str) -> None:
-        return None
-
-
-@pytest.mark.parametrize(
-    ("ordered", "ran"), [(True, ["first", "second"]), (False, ["first", "first", "second"])], ids=["ordered", "not"]
-)
-async def test_a_finished_step_runs_again_only_without_the_order(world: World, ordered: bool, ran: list[str]) -> None:
-    dying = await Dying.of(world, ordered=ordered)
-    config: Any = {"configurable": {"thread_id": str(dying.claim.thread_id)}}
+    config: Any = {"configurable": {"thread_id": str(saver.claim.thread_id)}}
     async with asyncio.timeout(20):
         with pytest.raises(LeaseLost):
-            await world.graph(dying).ainvoke({"x": 0}, config, durability="sync")
-        [claim] = await world.store.take(await world.store.worker("next"), ids=[dying.claim.job_id])
-        await world.graph(FencedSaver(world.pool, claim)).ainvoke(None, config, durability="sync")
-    assert world.ran == ran
+            await graph(saver, dies=True).ainvoke({"y": 0}, config, durability="sync")
+        [claim] = await world.store.take(await world.store.worker("next"), ids=[saver.claim.job_id])
+        state = await graph(FencedSaver(world.pool, claim), dies=False).ainvoke(None, config, durability="sync")
+    assert state == {"x": 1, "y": 1}
+    assert sorted(world.ran) == ["quick", "slow", "slow"]
 
 
 async def begun(world: World) -> tuple[FencedSaver, RunnableConfig]:
@@ -128,26 +105,81 @@ async def begun(world: World) -> tuple[FencedSaver, RunnableConfig]:
     return saver, await saver.aput(config, empty_checkpoint(), {"step": 0}, {})
 
 
-async def test_writes_count_from_the_call_even_before_they_run(world: World) -> None:
+async def test_writes_and_the_checkpoint_behind_them_are_one_transaction(world: World) -> None:
     saver, config = await begun(world)
-    later = saver.aput_writes(config, [("x", 1)], "task")
-    checkpoint = asyncio.create_task(saver.aput(config, empty_checkpoint(), {"step": 1}, {}))
-    done, _ = await asyncio.wait([checkpoint], timeout=0.2)
-    assert not done
-    await later
-    async with asyncio.timeout(10):
-        await checkpoint
-
-
-async def test_a_checkpoint_does_not_wait_for_its_own_writes_nor_for_those_of_elsewhere(world: World) -> None:
-    saver, config = await begun(world)
+    writes = [saver.aput_writes(config, [("x", number)], f"task{number}") for number in range(3)]
     following = empty_checkpoint()
-    own: Any = {"configurable": config["configurable"] | {"checkpoint_id": following["id"]}}
-    other: Any = {"configurable": config["configurable"] | {"checkpoint_ns": "elsewhere:1"}}
-    waiting = [saver.aput_writes(own, [("x", 1)], "task"), saver.aput_writes(other, [("x", 1)], "task")]
+    await saver.aput(config, following, {"step": 1}, {})
+    stored = await world.written(saver)
+    assert set(stored) == {"task0", "task1", "task2"}, "they count from the call, even before they are awaited"
+    assert set(stored.values()) == {(await world.checkpoints(saver))[following["id"]]}
+    await asyncio.gather(*writes)
+
+
+async def test_writes_without_a_checkpoint_are_stored_alone(world: World) -> None:
+    saver, config = await begun(world)
+    await saver.aput_writes(config, [("x", 1)], "task")
+    assert set(await world.written(saver)) == {"task"}
+
+
+async def test_who_reads_sees_what_was_written_before(world: World) -> None:
+    saver, config = await begun(world)
+    writing = saver.aput_writes(config, [("x", 1)], "task")
+    found = await saver.aget_tuple(config)
+    assert found is not None
+    assert found.pending_writes == [("task", "x", 1)]
+    await writing
+
+
+async def test_what_attempts_write_at_once_is_fewer_transactions(world: World) -> None:
+    savers = [await begun(world) for _ in range(12)]
+    await asyncio.gather(*(saver.aput(config, empty_checkpoint(), {"step": 1}, {}) for saver, config in savers))
+    last = [max((await world.checkpoints(saver)).items())[1] for saver, _ in savers]
+    assert len(set(last)) < len(last)
+
+
+async def test_a_job_that_somebody_has_locked_holds_up_no_other(world: World) -> None:
+    [locked, free, more] = [await begun(world) for _ in range(3)]
+    following = empty_checkpoint()
+    async with world.store.db.begin() as connection:
+        lock = text("SELECT id FROM jobs WHERE id = :id FOR NO KEY UPDATE")
+        await connection.execute(lock, {"id": locked[0].claim.job_id})
+        writing = locked[0].aput_writes(locked[1], [("x", 1)], "task")
+        behind = asyncio.create_task(locked[0].aput(locked[1], following, {"step": 1}, {}))
+        async with asyncio.timeout(10):
+            for saver, config in [free, more] * 5:
+                await saver.aput_writes(config, [("x", 1)], "task")
+        assert not behind.done()
+        assert not await world.written(locked[0])
     async with asyncio.timeout(10):
-        await saver.aput(config, following, {"step": 1}, {})
-        await asyncio.gather(*waiting)
+        await behind
+        await writing
+    assert following["id"] in await world.checkpoints(locked[0])
+    assert set(await world.written(locked[0])) == {"task"}
+
+
+async def test_the_same_writes_again_replace_what_is_special_and_nothing_else(world: World) -> None:
+    saver, config = await begun(world)
+    twice = [
+        saver.aput_writes(config, [(channel, number)], "task") for number in (1, 2) for channel in ("x", "__resume__")
+    ]
+    await asyncio.gather(*twice)
+    found = await saver.aget_tuple(config)
+    assert found is not None
+    assert sorted(found.pending_writes or ()) == [("task", "__resume__", 2), ("task", "x", 1)]
+
+
+async def test_one_refused_write_leaves_those_of_others_alone(world: World) -> None:
+    [bad, good] = [await begun(world) for _ in range(2)]
+    nul = empty_checkpoint()
+    nul["channel_values"] = {"text": "not for jsonb: \x00"}
+    answers = await asyncio.gather(
+        bad[0].aput(bad[1], nul, {"step": 1}, {}),
+        good[0].aput(good[1], empty_checkpoint(), {"step": 1}, {}),
+        return_exceptions=True,
+    )
+    assert [isinstance(answer, Exception) for answer in answers] == [True, False]
+    assert len(await world.checkpoints(good[0])) == 2
 
 
 async def test_writes_that_were_cancelled_before_they_ran_hold_nothing_up(world: World) -> None:

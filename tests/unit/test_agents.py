@@ -12,13 +12,13 @@ from mutirao.errors import InvalidInput, ModelUnavailable, NoEvidence, NotFound
 from mutirao_agents import use_context
 from mutirao_agents.contradictions import contradictions, date_of, date_statement
 from mutirao_agents.evidence import needs_context, orders_its_reader, quotable, quotes, same
+from mutirao_agents.nodes import synchronous_nodes
 from mutirao_agents.reasoner import reasoner
 from mutirao_agents.report.templates import TEMPLATES, questions
 from mutirao_agents.researcher import Question, researcher
 from mutirao_agents.router import Card, router, weigh
 from mutirao_agents.testing import Hang, InMemoryRetriever, ScriptedModel
 from mutirao_agents.testing import test_context as job_for
-from mutirao_agents.workflows import synchronous_nodes
 from mutirao_agents.writer import Writing, writer
 from typing_extensions import TypedDict
 

@@ -20,7 +20,7 @@ class Client:
         self.scope: Scope = {
             "type": "http",
             "method": "POST",
-            "path": "/x",
+            "path": "/api/x",
             "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
             "query_string": b"",
         }
@@ -122,7 +122,7 @@ async def test_an_answer_that_has_begun_is_not_answered_twice() -> None:
 
 async def test_the_limit_is_that_of_the_path() -> None:
     client = Client([b"x" * 300])
-    await BodyLimit(reads_all, lambda path: {"/x": 200}[path])(client.scope, client.receive, client.send)
+    await BodyLimit(reads_all, lambda path: {"/api/x": 200}[path])(client.scope, client.receive, client.send)
     assert client.status == 413
 
 

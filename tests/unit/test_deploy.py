@@ -188,7 +188,9 @@ def test_settings_of_each_service_load(
 def test_new_secrets_are_readable_in_a_container_and_nowhere_else(secrets: Path) -> None:
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
     made = {path.name: stat.S_IMODE(path.stat().st_mode) for path in secrets.iterdir() if path.name != ".gitignore"}
-    assert made == dict.fromkeys(("api_key", "database_url", "postgres_password", "redis_url", "valkey.conf"), 0o444)
+    assert made == dict.fromkeys(
+        ("api_key", "database_url", "postgres_password", "redis_url", "secret_key", "valkey.conf"), 0o444
+    )
     assert (secrets / ".gitignore").read_text(encoding="utf-8") == "*\n"
 
 

@@ -20,11 +20,11 @@ from mutirao.ids import new_id, stable_id
 from mutirao.samples import DEMO_TOPIC, sample_documents
 from mutirao.settings import ModelSettings, Settings
 from mutirao_agents import Kind, use_context
+from mutirao_agents.nodes import synchronous_nodes
 from mutirao_agents.report import report
 from mutirao_agents.report.workflow import made_at
 from mutirao_agents.testing import FolderFiles, Hang, InMemoryRetriever, ScriptedModel
 from mutirao_agents.testing import test_context as job_for
-from mutirao_agents.workflows import synchronous_nodes
 from pydantic import ValidationError
 
 DOCUMENTS = {path.name: path.read_text(encoding="utf-8") for path in sample_documents() if path.suffix != ".html"}

@@ -13,6 +13,7 @@ from langgraph.checkpoint.serde.types import RESUME
 from langgraph.types import Command, Interrupt, StateSnapshot
 from mutirao.ids import new_id
 from mutirao.jobs.approvals import APPLIED, ApprovalState, ApprovalStore, Decision, Question
+from mutirao.jobs.attempts import COMMAND_TAKEN
 from mutirao.jobs.records import LONGEST_SECONDS, Claim, NewEvent
 from mutirao.jobs.states import JobState
 from psycopg import AsyncCursor
@@ -24,6 +25,7 @@ from mutirao_workers.steady import steadily
 from mutirao_workers.steps import as_json
 
 _CHILDREN = "children"
+_COMMAND_TASK = "00000000-0000-0000-0000-000000000000"  # LangGraph's: whose writes a command's are
 _BREAKPOINT = "breakpoint:"
 
 
@@ -53,6 +55,8 @@ class Answers:
 
     async def on_writes(self, cursor: AsyncCursor[DictRow], task_id: str, writes: Sequence[tuple[str, Any]]) -> None:
         """Mark what these writes of a task take in. For `FencedSaver.on_writes`."""
+        if task_id == _COMMAND_TASK and self._claim.run is not None and self._claim.run.command is not None:
+            await cursor.execute(COMMAND_TAKEN, {"job": self._claim.job_id})
         for channel, value in writes:
             if channel == RESUME and self._given:
                 answers = len(value) if isinstance(value, list) else 1

@@ -8,6 +8,8 @@ from mutirao.jobs.records import Claim
 from mutirao.jobs.states import JobState
 
 from mutirao_workers.endings import Ending
+from mutirao_workers.graph_run import GraphRun
+from mutirao_workers.resting import Resting
 from mutirao_workers.steps import StepEvents
 from mutirao_workers.stops import Stop
 
@@ -26,6 +28,8 @@ class Attempt:
     pause_seconds: float = 10.0
     overrun: Ending | None = None
     steps: StepEvents | None = field(default=None, repr=False)
+    run: GraphRun | None = field(default=None, repr=False)
+    resting: Resting | None = field(default=None, repr=False)
     cut: bool = False
     silencing: bool = False
     control: RunControl = field(default_factory=RunControl, repr=False)

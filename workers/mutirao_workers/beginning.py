@@ -1,24 +1,26 @@
 """Where an attempt begins: with the job's input, after its last checkpoint, with people's decisions, or at a checkpoint
 that somebody has chosen."""
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, TypeGuard
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT, RESUME
 from langgraph.errors import InvalidUpdateError
-from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Interrupt, StateSnapshot
 from mutirao.errors import StepFailed
 from mutirao.jobs.attempts import AttemptStore
 from mutirao.jobs.records import Claim, NewEvent, Start
 
 from mutirao_workers.answers import Answers
+from mutirao_workers.options import Graph, at_checkpoint, command_of
 from mutirao_workers.saver import FencedSaver, Writes
 from mutirao_workers.steady import steadily
 
-Graph = CompiledStateGraph[Any, Any, Any, Any]
 _NO_OUTPUT = (ERROR, INTERRUPT, RESUME, "__error_source_node__")
+_INTERRUPT_ID = re.compile(r"[0-9a-f]{32}")
 _COPY = "__copy__"  # LangGraph's: the same state and the same next steps as a new checkpoint
 
 
@@ -81,8 +83,8 @@ class Beginning:
         self._answers = answers
         self._emit = emit
 
-    async def input(self, graph: Graph, saver: AttemptSaver, config: Any) -> Any:
-        """What to stream the graph with.
+    async def find(self, graph: Graph, saver: AttemptSaver, config: Any) -> tuple[Any, Any]:
+        """What to stream the graph with, and the config that says where it begins.
 
         Raises:
             StartInvalid: the job cannot go on from the checkpoint that was chosen.
@@ -90,14 +92,54 @@ class Beginning:
         if self._claim.start is not None:
             await self._make_start(self._claim.start, graph, saver, config)
         elif self._claim.epoch == 1:
-            return self._claim.input
+            place = at_checkpoint(config, self._claim.run)
+            return await self._given(graph, place), place
         latest = await saver.aget_tuple(config)
         if latest is not None and latest.metadata.get("job_id") != str(self._claim.job_id):
             latest = await self._back_to_own(graph, saver, config)
         if latest is None:
-            return self._claim.input
+            place = at_checkpoint(config, self._claim.run)
+            return await self._again(graph, place), place
         self._emit(NewEvent(type="attempt.resumed", data={"after_step": latest.metadata.get("step")}))
-        return await self._answers.take()
+        return await self._answers.take(), config
+
+    async def _given(self, graph: Graph, config: Any) -> Any:
+        """What the job brings: its input, or its command.
+
+        An answer that names no question is taken for the only one there is, and written down as that.
+        """
+        command = self._command
+        if command is None:
+            return self._claim.input
+        answer = command.get("resume")
+        if answer is not None and not _by_question(answer):
+            asked = list(_unanswered(await graph.aget_state(config)))
+            if len(asked) == 1:
+                command = {**command, "resume": {asked[0].id: answer}}
+                settled = command
+                await steadily(lambda: self._attempts.settle(self._claim, settled))
+        return command_of(command)
+
+    async def _again(self, graph: Graph, config: Any) -> Any:
+        """What is left to give of what the job brings, when no step has ended since; with people's decisions."""
+        decided = await self._answers.take()
+        if self._command is None:
+            return self._claim.input if decided is None else decided
+        left = {key: value for key, value in self._command.items() if value is not None}
+        answers = left.pop("resume", None)
+        if _by_question(answers):
+            open_ids = {interrupt.id for interrupt in _unanswered(await graph.aget_state(config, subgraphs=True))}
+            answers = {key: value for key, value in answers.items() if key in open_ids} or None
+        if decided is not None:
+            answers = {**(answers or {}), **dict(decided.resume or {})}
+        if answers is not None:
+            left["resume"] = answers
+        return command_of(left) if left else None
+
+    @property
+    def _command(self) -> Mapping[str, Any] | None:
+        """The job's command; an empty one is none."""
+        return (self._claim.run.command or None) if self._claim.run is not None else None
 
     async def _back_to_own(self, graph: Graph, saver: AttemptSaver, config: Any) -> CheckpointTuple | None:
         """The job's last checkpoint, made the newest of the thread again; None when it has none.
@@ -140,19 +182,28 @@ class Beginning:
             raise StartInvalid(f"the graph had already ended at {name}; choose an earlier one, or name the step before")
 
 
-def has_breakpoints(graph: Graph) -> bool:
-    """Whether the graph was compiled to stop before or after some of its steps."""
-    return bool(graph.interrupt_before_nodes or graph.interrupt_after_nodes)
+def _by_question(answer: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether an answer says which questions it answers: `{interrupt id: value}`."""
+    return isinstance(answer, Mapping) and bool(answer) and all(_INTERRUPT_ID.fullmatch(str(key)) for key in answer)
+
+
+def _unanswered(state: StateSnapshot) -> Iterator[Interrupt]:
+    """What a graph waits for, as the innermost graph knows it: what is around it may not have heard of an answer yet."""
+    for task in state.tasks:
+        if isinstance(task.state, StateSnapshot) and task.state.tasks:
+            yield from _unanswered(task.state)
+        elif task.result is None:
+            yield from task.interrupts
 
 
 async def _last(saver: AttemptSaver, config: Any, claim: Claim) -> str | None:
     """The id of the last checkpoint that the job has written."""
-    async for found in saver.alist(_at(config, None), filter={"job_id": str(claim.job_id)}, limit=1):
+    outermost = _at(config, None)
+    async for found in saver.alist(outermost, filter={"job_id": str(claim.job_id)}, limit=1):
         return str(found.config["configurable"]["checkpoint_id"])
     return None
 
 
 def _at(config: Any, checkpoint_id: str | None) -> Any:
-    if checkpoint_id is None:
-        return config
-    return {**config, "configurable": {**config["configurable"], "checkpoint_ns": "", "checkpoint_id": checkpoint_id}}
+    place = {"checkpoint_ns": ""} | ({"checkpoint_id": checkpoint_id} if checkpoint_id is not None else {})
+    return {**config, "configurable": {**config["configurable"], **place}}

@@ -43,6 +43,10 @@ _OF_RUNS = """
 SELECT thread_id, checkpoint_ns, checkpoint_id FROM checkpoints
 WHERE metadata ->> 'run_id' = ANY(%(runs)s) OR metadata ->> 'job_id' = ANY(%(runs)s)"""
 
+_OF_THREAD = """
+SELECT thread_id, checkpoint_ns, checkpoint_id FROM checkpoints
+WHERE thread_id = %(thread)s AND coalesce(metadata ->> 'job_id', metadata ->> 'run_id') = ANY(%(runs)s)"""
+
 # Newest of each namespace. `stays` is false for a subgraph call (its namespace has a task's id behind a colon) that
 # started from a saved checkpoint of the root graph other than the newest.
 _NEWEST = """
@@ -115,6 +119,19 @@ class CheckpointCare(AsyncPostgresSaver):
             doomed = await _rows(cursor, _OF_RUNS, {"runs": [str(run) for run in run_ids]})
             if delta := await _delta_threads(cursor, {row["thread_id"] for row in doomed}):
                 raise NotImplementedError(f"threads that use a DeltaChannel cannot lose single runs: {sorted(delta)}")
+            await _delete(cursor, doomed)
+
+    async def delete_of_jobs(self, thread_id: str, job_ids: Sequence[str]) -> None:
+        """Delete the checkpoints that these jobs have left in their thread, the newest too.
+
+        Raises:
+            NotImplementedError: the thread uses a `DeltaChannel`, whose state is in all of its checkpoints.
+        """
+        async with self._transaction() as cursor:
+            wanted = {"thread": thread_id, "runs": [str(job) for job in job_ids]}
+            doomed = await _rows(cursor, _OF_THREAD, wanted)
+            if await _delta_threads(cursor, {row["thread_id"] for row in doomed}):
+                raise NotImplementedError(f"a thread that uses a DeltaChannel cannot lose single runs: {thread_id}")
             await _delete(cursor, doomed)
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:

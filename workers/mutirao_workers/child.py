@@ -32,6 +32,7 @@ from mutirao.settings import Settings
 from mutirao_agents.discovery import Found
 from mutirao_agents.workflows import Kind
 
+from mutirao_workers.app_server import AppServer
 from mutirao_workers.attempt import Attempt
 from mutirao_workers.caretaker import care
 from mutirao_workers.checkpoint_tables import prepare_checkpoints
@@ -40,7 +41,9 @@ from mutirao_workers.executor import SharedExecutor
 from mutirao_workers.frames import Link, Message
 from mutirao_workers.jobloop import JobLoop
 from mutirao_workers.journal import Journal
-from mutirao_workers.nursery import CARE, PREPARE
+from mutirao_workers.nursery import APP, CARE, PREPARE, READER
+from mutirao_workers.project_store import ProjectStores
+from mutirao_workers.reader import Reader
 from mutirao_workers.runner import Runner
 from mutirao_workers.saver import Pool, open_pool
 from mutirao_workers.stops import Stop
@@ -57,6 +60,10 @@ def run_child(sock: socket.socket, kind: str, settings: Settings, found: Found) 
     with asyncio.Runner(loop_factory=JobLoop) as runner:
         if errand := _ERRANDS.get(kind):
             return runner.run(errand(settings))
+        if kind == READER:
+            return runner.run(Reader(settings, found).run(sock))
+        if kind == APP:
+            return runner.run(AppServer(settings, found).run(sock))
         return runner.run(Child(Kind(kind), settings, found).run(sock))
 
 
@@ -132,6 +139,7 @@ class Child:
         claims = ClaimStore(db)
         self._journal = Journal(claims, self._settings.worker.event_flush_seconds)
         self._contexts = Contexts(self._settings, db, claims)
+        stores = ProjectStores(self._contexts.home, self._found.extras)
         runner = Runner(
             claims=claims,
             journal=self._journal,
@@ -141,6 +149,8 @@ class Child:
             steps_spent=self._contexts.step,
             silence=self._silence if self._kind is Kind.SHARED else None,
             forced=self._forced if self._kind is Kind.EXCLUSIVE else None,
+            most_stream_bytes=self._settings.worker.max_stream_bytes,
+            store=lambda claim: stores.of(claim.project_id, claim),
         )
         self._executor = SharedExecutor(runner, self._settings.worker.worker_slots, self._ended)
 

@@ -37,14 +37,14 @@ class Contexts:
         self._uploads = Uploads(db)
         self._models = ChatModels(settings.model)
         self._knowledge: Any = KnowledgeServices.open(settings, db, self._blobs)
-        self._home = HomeLoop(db)
+        self.home = HomeLoop(db)
         prices = Prices(settings.model.model_prices)
         self._spending = cache(lambda database: Spending(database, prices))
-        set_llm_cache(AnswersCache(self._home))
+        set_llm_cache(AnswersCache(self.home))
 
     def __call__(self, claim: Claim, emit: Emit) -> JobContext:
         """The context of one attempt."""
-        home, settings = self._home, self._settings
+        home, settings = self.home, self._settings
         calls = StepCalls()
         answers = ModelAnswers(claim, calls)
         budgets = Budgets(claim, home, self._spending, answers)
@@ -69,10 +69,10 @@ class Contexts:
 
     async def step(self, claim: Claim) -> None:
         """Count a step that is about to begin. Raises BudgetExhausted, LeaseLost."""
-        await self._home.do(lambda db: self._spending(db).step(claim))
+        await self.home.do(lambda db: self._spending(db).step(claim))
 
     async def close(self) -> None:
         """Close what it has opened; the database is its owner's to close."""
         set_llm_cache(None)
         await self._knowledge.close()
-        await self._home.close()
+        await self.home.close()

@@ -10,6 +10,7 @@ from mutirao.errors import LeaseLost
 from mutirao.jobs.children import ChildStore
 from mutirao.jobs.claims import ClaimStore
 from mutirao.jobs.records import Claim, NewEvent, Problem
+from mutirao.jobs.rest import Rest
 from mutirao.jobs.states import JobState
 from mutirao.logs import logger
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,7 +28,8 @@ class Ending:
 
     `QUEUED` without an error: it is handed back and goes on elsewhere. `QUEUED` with one: it has failed and is tried
     again, as often as the job may. `PAUSED` and `WAITING`: it gives up its slot until what it waits for is there; `also`
-    writes what that is, `events` tell of it.
+    writes what that is, `events` tell of it. `said` is the message of the exception behind `error`, `rest` what the
+    thread's row says from then on.
     """
 
     state: JobState
@@ -36,6 +38,8 @@ class Ending:
     waiting_for: str = ""
     also: Callable[[AsyncConnection], Awaitable[None]] | None = None
     events: Sequence[NewEvent] = ()
+    said: str | None = None
+    rest: Rest | None = None
 
     @property
     def plain(self) -> bool:
@@ -70,6 +74,16 @@ class Endings:
                 continue
             return
 
+    async def rest_before(self, claim: Claim, ending: Ending) -> None:
+        """Write what the thread's row says after an ending that another process writes. One that fails may be tried
+        again, where the row says nothing new; so it does where the database does not answer."""
+        if ending.rest is None or (ending.state is JobState.QUEUED and claim.retry.failures):
+            return
+        try:
+            await ending.rest.write_before(self._claims.db, claim)
+        except (SQLAlchemyError, OSError) as failure:
+            _log.warning("attempt.thread_not_written", job=str(claim.job_id), error=str(failure))
+
     async def _write(self, claim: Claim, ending: Ending, events: Sequence[NewEvent]) -> JobState:
         """One try; returns the state the job is in now."""
         state, error = ending.state, ending.error
@@ -77,13 +91,15 @@ class Endings:
             # Whoever has asked for the pause may have taken it back meanwhile: the database knows.
             await self._claims.hand_back(claim, events)
         elif state in (JobState.PAUSED, JobState.WAITING):
-            return await self._claims.hold(claim, state, ending.waiting_for, events=events, also=ending.also)
+            return await self._claims.hold(
+                claim, state, ending.waiting_for, events=events, also=ending.also, rest=ending.rest
+            )
         elif state is JobState.QUEUED and error is not None:
-            return await self._claims.fail(claim, error, events=events)
+            return await self._claims.fail(claim, error, events=events, rest=ending.rest)
         elif state is JobState.QUEUED:
             await self._claims.hand_back(claim, events)
         else:
-            await self._claims.finish(claim, state, output=ending.output, error=error, events=events)
+            await self._claims.finish(claim, state, output=ending.output, error=error, events=events, rest=ending.rest)
         return state
 
     async def _wake(self, claim: Claim, state: JobState) -> None:

@@ -36,9 +36,10 @@ def failure(error: BaseException, step: str | None) -> Ending:
     """How the job ends, or goes on, after this exception of its graph."""
     for cause in chain(error):
         if isinstance(cause, BudgetExhausted):
-            return Ending(state=JobState.BUDGET_EXHAUSTED, error=problem_of(cause, step))
+            return Ending(state=JobState.BUDGET_EXHAUSTED, error=problem_of(cause, step), said=said_by(cause))
     hopeless = isinstance(error, _HOPELESS) or is_invalid_resume(error)
-    return Ending(state=JobState.FAILED if hopeless else JobState.QUEUED, error=problem_of(error, step))
+    state = JobState.FAILED if hopeless else JobState.QUEUED
+    return Ending(state=state, error=problem_of(error, step), said=said_by(error))
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
@@ -58,7 +59,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 def problem_of(error: BaseException, step: str | None) -> Problem:
     """What a person reads of an exception that ended a job."""
-    kind, said = type(error).__name__, _said(error)
+    kind, said = type(error).__name__, said_by(error)
     if isinstance(error, MutiraoError):
         return Problem(code=error.code, message=said[:_MOST_CHARS], step=step, kind=kind)
     if isinstance(error, GraphRecursionError):
@@ -71,9 +72,9 @@ def problem_of(error: BaseException, step: str | None) -> Problem:
     return Problem(code="step_failed", message=f"{kind}: {said[:_MOST_CHARS]}{where}", step=step, kind=kind)
 
 
-def _said(error: BaseException) -> str:
+def said_by(error: BaseException) -> str:
+    """The message of an exception, as JSON, and so the database and the API, can carry it."""
     try:
-        # As JSON, and so the database and the API, can carry it.
-        return str(error).encode(errors="replace").decode().replace("\x00", "\ufffd")
+        return str(error).encode(errors="replace").decode().replace("\x00", "\ufffd")[:_MOST_CHARS]
     except Exception:  # noqa: BLE001 (an exception of user code may fail even at this)
         return "it cannot say what it is"

@@ -21,6 +21,7 @@ from mutirao.jobs.checkpoints import checkpoint_version
 from mutirao.jobs.claims import ClaimStore
 from mutirao.logs import logger
 from mutirao.settings import Settings
+from mutirao.thread_ttl import give_ttl
 from mutirao.workers import WorkerStore
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -105,9 +106,10 @@ class WorkerHost:
             await db.wait_for_schema(HEAD, stack.part_start_seconds)
             await asyncio.gather(self._nursery.attend(), self._succeed(db))
             for error in self._nursery.load_errors:
-                _log.error("worker.load_error", source=error["source"], error=error["message"])
+                say = _log.warning if error["level"] == "warning" else _log.error
+                say("worker.load_error", source=error["source"], error=error["message"])
             await self._prepare_checkpoints(db)
-            care = asyncio.create_task(self._care())
+            care = asyncio.create_task(self._care(db))
             while not self._stopping.is_set():
                 await self._serve_again(db)
             care.cancel()
@@ -126,12 +128,23 @@ class WorkerHost:
         if code := await self._nursery.errand(PREPARE):
             raise Unavailable(f"the checkpoint tables could not be created (exit code {code}); the log says why")
 
-    async def _care(self) -> None:
+    async def _care(self, db: Database) -> None:
         """Delete what is due now and then, until cancelled."""
         while True:
+            await self._give_ttl(db)
             if code := await self._nursery.errand(CARE):
                 _log.warning("worker.care_failed", exit_code=code)
             await asyncio.sleep(_CARE_SECONDS)
+
+    async def _give_ttl(self, db: Database) -> None:
+        """Threads of the project's graphs live as long as its `langgraph.json` says."""
+        if not (ttl := self._nursery.brings.get("thread_ttl")):
+            return
+        workflows = [str(entry["name"]) for entry in self._nursery.entries]
+        try:
+            await give_ttl(db, workflows, ttl["default_ttl"], ttl["strategy"])
+        except (SQLAlchemyError, OSError) as error:
+            _log.warning("worker.database_error", error=str(error))
 
     async def _serve_again(self, db: Database) -> None:
         """Serve; when the database went away, return after a while, to begin anew."""
@@ -181,5 +194,6 @@ class WorkerHost:
             slots=worker.worker_slots + worker.exclusive_slots,
             lease_seconds=worker.lease_seconds,
             load_errors=self._nursery.load_errors,
+            brings=self._nursery.brings,
         )
         await Catalogue(db).publish(me.id, [WorkflowEntry.model_validate(entry) for entry in self._nursery.entries])

@@ -114,7 +114,7 @@ def _project() -> list[Path]:
         if number > _MOST_FOLDERS:
             raise OverflowError("too many folders to know what has changed")
         below[:] = [name for name in below if not name.startswith(".") and name not in ("node_modules", "__pycache__")]
-        found += [Path(folder, name) for name in names if name.endswith(".py")]
+        found += [Path(folder, name) for name in names if name.endswith((".py", ".env")) or name.startswith(".env")]
     return found
 
 

@@ -5,6 +5,7 @@ import threading
 import time
 
 from mutirao.db.engine import connection_lost
+from mutirao.db.notices import wait_for
 from mutirao.jobs.claims import ClaimStore
 from mutirao.jobs.records import Claim, NewEvent
 from mutirao.logs import logger
@@ -12,13 +13,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 _log = logger("journal")
 _MOST_IN_BATCH = 2_000
+_MANY = 64  # so many are a batch worth writing, however short they have waited
 _RETRY_SECONDS = 0.5
 TOKENS = "model.tokens"
 Entry = tuple[Claim, NewEvent, float]
 
 
 class Journal:
-    """Events in order per attempt, written at most `flush_seconds` after they happened.
+    """Events in order per attempt, written at most `flush_seconds` after they happened: at once where somebody waits for
+    them (`run.stream.live`) or where there are many; what comes while a batch is written is the next one.
 
     `emit` may be called from any thread. An event is never dropped while its attempt holds the job: a database that
     does not answer is tried again. Only one that the database refuses as such is left out, and logged.
@@ -31,6 +34,7 @@ class Journal:
         self._guard = threading.Lock()
         self._writing = asyncio.Lock()
         self._news = asyncio.Event()
+        self._pressing = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._home = threading.get_ident()
         self._task: asyncio.Task[None] | None = None
@@ -55,10 +59,11 @@ class Journal:
                 self._waiting[-1] = (claim, last[1].model_copy(update={"data": merged}), last[2])
                 return
             self._waiting.append((claim, event, time.monotonic()))
+            pressing = len(self._waiting) >= _MANY or (claim.run is not None and claim.run.stream.live)
         if threading.get_ident() == self._home:
-            self._news.set()
+            self._tell(pressing)
         else:
-            self._loop.call_soon_threadsafe(self._news.set)
+            self._loop.call_soon_threadsafe(self._tell, pressing)
 
     async def take(self, claim: Claim) -> list[NewEvent]:
         """The events of an attempt that are not written yet, for its last transaction; nothing of it is in flight."""
@@ -68,11 +73,17 @@ class Journal:
                 self._waiting = [entry for entry in self._waiting if entry[0] is not claim]
         return [_aged(event, since) for _, event, since in mine]
 
+    def _tell(self, pressing: bool) -> None:
+        self._news.set()
+        if pressing:
+            self._pressing.set()
+
     async def _run(self) -> None:
         while True:
             await self._news.wait()
-            await asyncio.sleep(self._flush_seconds)
+            await wait_for(self._pressing, self._flush_seconds)
             self._news.clear()
+            self._pressing.clear()
             try:
                 await self._flush()
             except (SQLAlchemyError, OSError) as error:

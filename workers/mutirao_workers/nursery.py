@@ -24,6 +24,9 @@ _END_SECONDS = 5.0
 PREPARE, CARE = "prepare", "care"
 """Kinds of children that do one errand and end: create or upgrade the checkpoint tables; delete what is due."""
 
+READER, APP = "reader", "app"
+"""Kinds of children that last: one answers questions to graphs, see `reader.py`, one serves the project's own routes."""
+
 
 class ProjectBroken(MutiraoError):
     """Raised when the project's files cannot be loaded at all; code and message are those of what went wrong."""
@@ -49,13 +52,14 @@ class Born:
 class Nursery:
     """The zygote, started by `launch` in the main thread; the rest belongs to the loop that called `attend`.
 
-    `entries` and `load_errors` are what it has found, as the catalogue and the worker's row want them;
+    `entries`, `load_errors` and `brings` are what it has found, as the catalogue and the worker's row want them;
     `checkpoint_version` is the newest migration of LangGraph's tables that it knows.
     """
 
     def __init__(self) -> None:
         self.entries: list[dict[str, Any]] = []
         self.load_errors: list[dict[str, Any]] = []
+        self.brings: dict[str, Any] = {}
         self.checkpoint_version = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._births: dict[int, asyncio.Future[tuple[int, asyncio.Future[int]]]] = {}
@@ -88,6 +92,7 @@ class Nursery:
         if first["op"] == "failed":
             raise ProjectBroken(first["code"], first["message"])
         self.entries, self.load_errors = first["entries"], first["errors"]
+        self.brings = first["brings"]
         self.checkpoint_version = first["checkpoint_version"]
         self._link = link
         self._listening = asyncio.create_task(self._listen(messages), name="nursery")

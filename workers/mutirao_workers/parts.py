@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from mutirao.db import Database
@@ -10,17 +11,22 @@ from mutirao.db.notices import Notices
 from mutirao.errors import PartFailed
 from mutirao.ids import new_id
 from mutirao.jobs.claims import ClaimStore
+from mutirao.jobs.leftovers import Leftovers
 from mutirao.jobs.store import CANCELS_CHANNEL, WORK_CHANNEL
 from mutirao.logs import logger
+from mutirao.queries import sweep
 from mutirao.schedules import ScheduleStore
 from mutirao.settings import Settings
 
 from mutirao_workers.app import queues
+from mutirao_workers.apps import Apps
 from mutirao_workers.intake import Intake
 from mutirao_workers.lease import Lease
 from mutirao_workers.nursery import Nursery
 from mutirao_workers.processes import ProcessExecutor
+from mutirao_workers.readers import Readers
 from mutirao_workers.reconciler import Reconciler
+from mutirao_workers.sending import Sender
 from mutirao_workers.strays import Strays
 
 _log = logger("lease")
@@ -57,7 +63,10 @@ class Parts:
     work: Notices
     intake: Intake
     reconciler: Reconciler
+    sender: Sender
     strays: Strays
+    readers: Readers
+    apps: Apps
 
     @classmethod
     def build(cls, settings: Settings, db: Database, nursery: Nursery, me: Identity) -> "Parts":
@@ -72,6 +81,7 @@ class Parts:
         executor = ProcessExecutor(nursery, claims, worker, lambda: intake.slot_free())  # noqa: PLW0108 (made below)
         intake = Intake(claims, executor, me, queues(settings), worker.poll_seconds)
         schedules = ScheduleStore(db, attempts=worker.attempts)
+        leftovers = Leftovers(db, settings.retention.keep_ephemeral_seconds)
         return cls(
             lease=Lease(db.url, me.id, worker.lease_seconds, on_lost),
             lost=lost,
@@ -79,8 +89,13 @@ class Parts:
             requests=Notices(db.url, CANCELS_CHANNEL),
             work=Notices(db.url, WORK_CHANNEL),
             intake=intake,
-            reconciler=Reconciler(db, claims, on_queued=intake.look, also=[schedules.fire]),
+            reconciler=Reconciler(
+                db, claims, on_queued=intake.look, also=[schedules.fire, leftovers.clear, partial(sweep, db)]
+            ),
+            sender=Sender(db, settings),
             strays=Strays(claims, executor, me.id),
+            readers=Readers(db, nursery, me.id),
+            apps=Apps(db, nursery, me.id, worker.app_host),
         )
 
     async def start(self) -> None:
@@ -100,7 +115,10 @@ class Parts:
                 self.intake.watch_work(self.work),
                 self.executor.homes.watch(),
                 self.reconciler.run(),
+                self.sender.run(),
                 self.strays.run(),
+                self.readers.run(),
+                self.apps.run(),
                 self._watch_lease(),
                 self.lost.wait(),
                 stopping.wait(),

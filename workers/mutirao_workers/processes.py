@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import orjson
 from mutirao.errors import PartFailed
 from mutirao.jobs.claims import ClaimStore
 from mutirao.jobs.records import Claim, NewEvent
@@ -98,7 +99,7 @@ class ProcessExecutor:
         claim = seat.claim
         try:
             home = await self.homes.place(seat)
-            home.say(op="start", claim=claim.model_dump(mode="json"))
+            home.say(op="start", claim=orjson.Fragment(claim.model_dump_json(exclude_defaults=True)))
             await self._until_ended(seat, home)
             self.homes.leave(home, seat)
         except PartFailed as error:

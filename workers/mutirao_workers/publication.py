@@ -6,6 +6,7 @@ from mutirao_agents.workflows import Workflow
 
 def entry_of(workflow: Workflow) -> WorkflowEntry:
     """What clients may know of a workflow without loading it."""
+    schemas = workflow.schemas
     return WorkflowEntry(
         name=workflow.name,
         version=workflow.version,
@@ -15,4 +16,8 @@ def entry_of(workflow: Workflow) -> WorkflowEntry:
         input_schema=workflow.input_schema,
         output_schema=workflow.output_schema,
         graph=workflow.shape,
+        config_schema=schemas["config_schema"] or {},
+        state_schema=schemas["state_schema"] or {},
+        context_schema=schemas["context_schema"] or {},
+        subgraphs=workflow.subgraphs,
     )

@@ -3,12 +3,13 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from langgraph.errors import GraphDrained, is_invalid_resume
-from mutirao.errors import LeaseLost, WorkflowUnavailable
+from langgraph.store.base import BaseStore
+from mutirao.errors import LeaseLost
 from mutirao.jobs.approvals import ApprovalStore
 from mutirao.jobs.attempts import AttemptStore
 from mutirao.jobs.claims import ClaimStore
@@ -20,20 +21,24 @@ from mutirao_agents.workflows import Workflow
 
 from mutirao_workers.answers import Answers
 from mutirao_workers.attempt import Attempt, Stop
-from mutirao_workers.beginning import AttemptSaver, Beginning, Graph, has_breakpoints
+from mutirao_workers.beginning import AttemptSaver, Beginning
+from mutirao_workers.building import built_for
 from mutirao_workers.calls import MODEL_CALL, CallRecorder
 from mutirao_workers.endings import Ending, Endings
 from mutirao_workers.failures import failure
+from mutirao_workers.graph_run import GraphRun
 from mutirao_workers.journal import Journal
 from mutirao_workers.limits import TimeLimits
+from mutirao_workers.options import Graph, config_of, output_of, stops_at_steps
+from mutirao_workers.resting import Resting
 from mutirao_workers.saver import Pool
 from mutirao_workers.steady import steadily
-from mutirao_workers.steps import MODES, StepEvents, as_json, running_step
+from mutirao_workers.steps import StepEvents, as_json, running_step
+from mutirao_workers.wire import fragment
 
 __all__ = ["Attempt", "Forced", "Runner", "Stop", "checked_kind"]
 
 _log = logger("runner")
-_RECURSION_LIMIT = 200
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _OWN_KINDS = ("job", "attempt", "step", "model", "approval")
 Forced = Callable[[Attempt, JobState, Problem | None, list[NewEvent]], Awaitable[None]]
@@ -61,7 +66,8 @@ class Runner:
 
     `forced` is for processes of one job each; without it the runner writes every end itself. `steps_spent` raises
     BudgetExhausted when the job may begin no more steps. `silence` returns when nothing of a job runs any more but its
-    attempt.
+    attempt. `store` gives a job's graph the long-term store in place of its own. `most_stream_bytes`: largest payload of
+    a row that a reader of the stream gets.
     """
 
     def __init__(
@@ -75,6 +81,8 @@ class Runner:
         forced: Forced | None = None,
         steps_spent: Callable[[Claim], Awaitable[None]] | None = None,
         silence: Callable[[Claim], Awaitable[None]] | None = None,
+        store: Callable[[Claim], BaseStore | None] | None = None,
+        most_stream_bytes: int = 4 << 20,
     ) -> None:
         self._endings = Endings(claims)
         self._journal = journal
@@ -84,6 +92,8 @@ class Runner:
         self._forced = forced
         self._steps_spent = steps_spent
         self._silence = silence
+        self._store = store
+        self._most_stream_bytes = most_stream_bytes
         self._approvals = ApprovalStore(claims.db)
         self._attempts = AttemptStore(claims.db)
 
@@ -126,57 +136,50 @@ class Runner:
     async def _answered(self, attempt: Attempt, steps: StepEvents) -> Ending:
         """Run the graph; a decision that it cannot take is asked for again."""
         answers = Answers(attempt.claim, self._approvals)
-        try:
-            return await self._stream(attempt, steps, answers)
-        except Exception as error:
-            if is_invalid_resume(error) and (again := await answers.refused(str(error))) is not None:
-                return again
-            raise
+        store = self._store(attempt.claim) if self._store is not None else None
+        async with built_for(attempt.claim, self._workflows, store) as built:
+            try:
+                return await self._stream(attempt, steps, answers, built, store)
+            except Exception as error:
+                if is_invalid_resume(error) and (again := await answers.refused(str(error))) is not None:
+                    return again
+                raise
 
-    async def _stream(self, attempt: Attempt, steps: StepEvents, answers: Answers) -> Ending:
+    async def _stream(
+        self, attempt: Attempt, steps: StepEvents, answers: Answers, built: Graph, store: BaseStore | None
+    ) -> Ending:
         claim = attempt.claim
-        graph, saver = self._graph(claim, answers)
-        config: Any = {
-            "configurable": {"thread_id": str(claim.thread_id)},
-            "metadata": {"job_id": str(claim.job_id), "epoch": claim.epoch, "workflow": claim.workflow},
-            "recursion_limit": _RECURSION_LIMIT,
-        }
+        graph, saver = self._graph(claim, answers, built, store)
+        emit = partial(self._journal.emit, claim)
+        config: Any = config_of(claim)
         steps.kept = saver.kept
-        beginning = Beginning(claim, self._attempts, answers, partial(self._journal.emit, claim))
+        attempt.resting = Resting(claim, steps, graph, config)
+        attempt.run = GraphRun(claim, graph, steps, emit, self._most_stream_bytes)
+        beginning = Beginning(claim, self._attempts, answers, emit)
         context = self._context(claim, partial(self._emit, claim, steps))
         recorder = CallRecorder(lambda step, data: self._emit_call(claim, step, data))
         config["callbacks"] = [*context.callbacks, recorder]  # what may refuse a call comes before what records it
         with use_context(context):
-            stream: Any = graph.astream(
-                await beginning.input(graph, saver, config),
-                config,
-                stream_mode=MODES,
-                output_keys=graph.output_channels,
-                subgraphs=True,
-                durability="sync",
-                version="v2",
-                control=attempt.control,
-            )
-            async with aclosing(stream):
-                async for part in stream:
-                    await steps.take(part)
+            given, place = await beginning.find(graph, saver, config)
+            await attempt.run.run(given, place, attempt.control)
         if steps.interrupts:
             return await answers.ending(steps.interrupts.values(), steps.paths)
-        if (steps.running or has_breakpoints(graph)) and (state := await graph.aget_state(config)).next:
+        if (steps.running or stops_at_steps(claim.run, graph)) and (state := await graph.aget_state(config)).next:
             return await answers.at_breakpoint(state)
-        return Ending(state=JobState.SUCCEEDED, output=as_json(steps.output))
+        output = as_json(steps.output) if claim.run is None else fragment(output_of(graph, steps.output))
+        return Ending(state=JobState.SUCCEEDED, output=output)
 
-    def _graph(self, claim: Claim, answers: Answers) -> tuple[Graph, AttemptSaver]:
-        """The workflow's graph on the checkpoints of this attempt."""
-        workflow = self._workflows.get(claim.workflow)
-        if workflow is None:
-            raise WorkflowUnavailable(f"this worker does not serve workflow {claim.workflow!r}")
+    def _graph(
+        self, claim: Claim, answers: Answers, built: Graph, store: BaseStore | None
+    ) -> tuple[Graph, AttemptSaver]:
+        """The graph on the checkpoints of this attempt, and on its project's store."""
         saver = AttemptSaver(self._pool, claim)
         saver.on_writes, saver.asked_by = answers.on_writes, answers.asked_by
         # A copy of the graph forgets which types of its state checkpoints may hold; the saver remembers them.
-        listed = saver.with_allowlist(workflow.graph._serde_allowlist or ())
+        listed = saver.with_allowlist(built._serde_allowlist or ())
         assert isinstance(listed, AttemptSaver)
-        return workflow.graph.copy(update={"checkpointer": listed}), listed
+        kept = {"store": store} if store is not None else {}
+        return built.copy(update={"checkpointer": listed, **kept}), listed
 
     async def _end(self, attempt: Attempt, steps: StepEvents, ending: Ending) -> None:
         """Write the end, or have it written by who can make sure that nothing of the attempt runs any more."""
@@ -185,12 +188,23 @@ class Runner:
             attempt.silencing = True
             await self._silence(attempt.claim)
             attempt.silencing = False
+        ending = await self._told(attempt, ending)
         events = [*await self._journal.take(attempt.claim), *ending.events]
         # A step whose end was not seen may be a thread, which nobody can stop from here.
         if self._forced is not None and steps.running and (attempt.cut or ending.error is not None) and ending.plain:
+            await self._endings.rest_before(attempt.claim, ending)
             await self._forced(attempt, ending.state, ending.error, events)
         else:
             await self._endings.write(attempt.claim, ending, events, lambda: attempt.leaving)
+
+    async def _told(self, attempt: Attempt, ending: Ending) -> Ending:
+        """The ending, with what the thread's row says from then on; who follows the thread is told of it."""
+        if attempt.claim.run is None:
+            return ending
+        if attempt.run is not None:
+            await attempt.run.ended(ending)
+        resting = attempt.resting or Resting(attempt.claim)
+        return replace(ending, rest=await resting.rest(ending))
 
     def _emit(self, claim: Claim, steps: StepEvents, kind: str, data: dict[str, Any]) -> None:
         event = NewEvent(type=checked_kind(kind), step=running_step() or steps.current, data=as_json(data))

@@ -2,25 +2,34 @@
 transaction, so that a worker that lost its lease commits nothing."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import WRITES_IDX_MAP, ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    get_serializable_checkpoint_metadata,
+)
+from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from mutirao.errors import LeaseLost
-from mutirao.faults import around
 from mutirao.jobs.records import Claim
 from psycopg import AsyncConnection, AsyncCursor, errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from mutirao_workers.care import CheckpointCare, Cursor
-from mutirao_workers.order import WriteOrder
+from mutirao_workers.order import Writer
 from mutirao_workers.steady import steadily
+from mutirao_workers.writes import Place, Row, Write
 
 Writes = Sequence[tuple[str, Any]]
-OnWrites = Callable[[Cursor, str, Writes], Awaitable[None]]
+OnWrites = Callable[[Any, str, Writes], Awaitable[None]]
 _FENCE = "SELECT mutirao_fence(%s, %s)"
 _STALE = "MU001"
 _TRANSACTION_TIMEOUT_SINCE = 170_000
@@ -30,6 +39,14 @@ class Pool(AsyncConnectionPool[AsyncConnection[DictRow]]):
     """Connections for checkpoints. `pipelined`: what one write sends goes out at once; else statement by statement."""
 
     pipelined: bool = True
+    _writer: Writer | None = None
+
+    @property
+    def writer(self) -> Writer:
+        """What stores the writes of all attempts over these connections. Belongs to the loop that asks for it first."""
+        if self._writer is None:
+            self._writer = Writer(self)
+        return self._writer
 
 
 def open_pool(url: str, size: int, *, pipeline: bool = True, longest_seconds: float | None = None) -> Pool:
@@ -96,18 +113,21 @@ class _PooledSaver(CheckpointCare):
     @asynccontextmanager
     async def _pipeline(self) -> AsyncIterator[Cursor]:
         """Without a nested pipeline, what a pipeline sends until its end is one transaction and one round trip."""
-        async with (
-            self.pool.connection() as connection,
-            connection.pipeline(),
-            _FlatCursor(connection, row_factory=dict_row) as cursor,
-        ):
-            await self._enter(cursor)
+        async with self.pool.connection() as connection:
             try:
-                yield cursor
+                async with connection.pipeline(), _FlatCursor(connection, row_factory=dict_row) as cursor:
+                    await self._enter(cursor)
+                    try:
+                        yield cursor
+                    except BaseException:
+                        # The pipeline's end would commit what was sent before.
+                        with suppress(errors.Error):
+                            await cursor.execute("ROLLBACK")
+                        raise
             except BaseException:
-                # The pipeline's end would commit what was sent before.
-                with suppress(errors.Error):
-                    await cursor.execute("ROLLBACK")
+                # The server has passed over what came behind the error, and the driver takes those statements for
+                # prepared: nobody else may get this connection.
+                await connection.close()
                 raise
 
     @asynccontextmanager
@@ -128,12 +148,12 @@ class MaintenanceSaver(_PooledSaver):
 class FencedSaver(_PooledSaver):
     """The checkpointer of one attempt.
 
-    A checkpoint is stored only when the writes of the steps that it supersedes, begun before it, are: a finished step
-    does not run again, whenever the process dies.
+    A checkpoint is stored behind the writes of the steps that it supersedes, begun before it, or together with them: a
+    finished step does not run again, whenever the process dies. See `order.py`.
 
-    `on_writes`, when set, is called with a cursor, a task's id and its writes inside the transaction that stores them:
-    what it executes is committed with them or not at all. It may be called again for the same writes, and may not
-    fetch what it asks for. Copies of the saver (`with_allowlist`) have the one that was set when they were made.
+    `on_writes`, when set, is called with a cursor, a task's id and its writes: what it executes is committed with them or
+    not at all. It may be called again for the same writes, and may not fetch what it asks for. Copies of the saver
+    (`with_allowlist`) have the one that was set when they were made.
 
     Raises:
         LeaseLost: on any write once another attempt has begun or the job has ended.
@@ -144,12 +164,19 @@ class FencedSaver(_PooledSaver):
     def __init__(self, pool: Pool, claim: Claim) -> None:
         super().__init__(pool)
         self.claim = claim
-        self._order = WriteOrder()
+        self._lane = pool.writer.lane(claim)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """As the base class says; a database that does not answer is waited for."""
+        await self._lane.quiet()
         read = super().aget_tuple
         return await steadily(lambda: read(config))
+
+    async def alist(self, config: RunnableConfig | None, **options: Any) -> AsyncIterator[CheckpointTuple]:
+        """As the base class says."""
+        await self._lane.quiet()
+        async for found in super().alist(config, **options):
+            yield found
 
     async def aput(
         self,
@@ -159,40 +186,65 @@ class FencedSaver(_PooledSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """As the base class says; a database that does not answer is waited for."""
-        await self._order.settled(_place(config), checkpoint["id"])
-        return await steadily(lambda: around("checkpoint", self._store, config, checkpoint, metadata, new_versions))
+        await self._lane.put(self._checkpoint(config, checkpoint, metadata, new_versions))
+        thread, ns = _place(config)
+        return {"configurable": {"thread_id": thread, "checkpoint_ns": ns, "checkpoint_id": checkpoint["id"]}}
 
     def aput_writes(
         self, config: RunnableConfig, writes: Writes, task_id: str, task_path: str = ""
     ) -> Coroutine[Any, Any, None]:
         """As the base class says; a database that does not answer is waited for. Begun when called, not when awaited."""
+        return self._lane.put(self._writes(config, writes, task_id, task_path))
 
-        async def write() -> None:
-            await steadily(lambda: around("writes", self._store_writes, config, writes, task_id, task_path))
+    def put_writes(self, config: RunnableConfig, writes: Writes, task_id: str, task_path: str = "") -> None:
+        """The same for a graph that a step invokes in a thread of its own."""
 
-        return self._order.begin(_place(config), config["configurable"]["checkpoint_id"], write)
+        async def begun() -> None:
+            await self.aput_writes(config, writes, task_id, task_path)
 
-    async def _store(
+        asyncio.run_coroutine_threadsafe(begun(), self.loop).result()
+
+    def _checkpoint(
         self,
         config: RunnableConfig,
         checkpoint: Checkpoint,
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
-    ) -> RunnableConfig:
-        return await super().aput(config, checkpoint, metadata, new_versions)
+    ) -> Write:
+        place, parent = _place(config), config["configurable"].get("checkpoint_id")
+        # Plain values are kept in the checkpoint itself, others beside it.
+        values, beside = dict(checkpoint["channel_values"]), {}
+        for channel, value in checkpoint["channel_values"].items():
+            if isinstance(value, _DeltaSnapshot):
+                beside[channel], values[channel] = value, True
+            elif not (value is None or isinstance(value, (str, int, float, bool))):
+                beside[channel] = values.pop(channel)
+        blobs = self._dump_blobs(*place, beside, {name: at for name, at in new_versions.items() if name in beside})
+        whole = json.dumps({**checkpoint, "channel_values": values})
+        about = json.dumps(get_serializable_checkpoint_metadata(config, metadata))
+        row = (*place, checkpoint["id"], parent or "", whole, about)
+        return Write(name="checkpoint", place=place, of=checkpoint["id"], blobs=blobs, checkpoint=row)
 
-    async def _store_writes(self, config: RunnableConfig, writes: Writes, task_id: str, task_path: str) -> None:
-        # Not the base class's: `on_writes` belongs into its transaction.
+    def _writes(self, config: RunnableConfig, writes: Writes, task_id: str, task_path: str) -> Write:
+        place, of = _place(config), str(config["configurable"]["checkpoint_id"])
+        on_writes = self.on_writes
+        hook = (lambda cursor: on_writes(cursor, task_id, writes)) if on_writes is not None else None
         special = all(channel in WRITES_IDX_MAP for channel, _ in writes)
-        query = self.UPSERT_CHECKPOINT_WRITES_SQL if special else self.INSERT_CHECKPOINT_WRITES_SQL
-        at = config["configurable"]
-        rows = await asyncio.to_thread(
-            self._dump_writes, at["thread_id"], at["checkpoint_ns"], at["checkpoint_id"], task_id, task_path, writes
+        rows: Sequence[Row] = ()
+        error: Exception | None = None
+        try:
+            rows = self._dump_writes(*place, of, task_id, task_path, writes)
+        except Exception as failure:  # noqa: BLE001 (whatever a value cannot be stored for: who awaits the write is told)
+            error = failure
+        return Write(
+            name="writes",
+            place=place,
+            of=of,
+            upserts=list({(row[0], row[1], row[2], row[3], row[5]): row for row in rows}.values()) if special else (),
+            inserts=() if special else rows,
+            hook=hook,
+            error=error,
         )
-        async with self._cursor(pipeline=True) as cursor:
-            await cursor.executemany(query, rows)
-            if self.on_writes is not None:
-                await self.on_writes(cursor, task_id, writes)
 
     async def _enter(self, cursor: Cursor) -> None:
         await cursor.execute(_FENCE, (self.claim.job_id, self.claim.epoch))
@@ -221,5 +273,5 @@ class FencedSaver(_PooledSaver):
             raise LeaseLost(f"job {job!r}: attempt {epoch} may write no more checkpoints") from None
 
 
-def _place(config: RunnableConfig) -> tuple[str, str]:
+def _place(config: RunnableConfig) -> Place:
     return str(config["configurable"]["thread_id"]), config["configurable"].get("checkpoint_ns", "")

@@ -107,9 +107,19 @@ class StepEvents:
                     await hook.step_ended(task_id, step or "")
 
     def _tokens(self, place: tuple[str, ...], message: Any, metadata: Mapping[str, Any]) -> None:
-        if message.text and message.type == "AIMessageChunk":
+        if isinstance(message, dict):
+            self._block(place, message, metadata)
+        elif message.text and message.type == "AIMessageChunk":
             step = step_path(place, metadata.get("langgraph_node"))
             self._emit(NewEvent(type=TOKENS, step=step, data={"message": message.id, "text": message.text}))
+
+    def _block(self, place: tuple[str, ...], event: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        """Text of a content-block event, which stands in for chunks where the thread protocol is spoken."""
+        text = (event.get("delta") or {}).get("text") if event.get("event") == "content-block-delta" else None
+        if text:
+            step = step_path(place, metadata.get("langgraph_node"))
+            data = {"message": str(metadata.get("run_id") or ""), "text": text}
+            self._emit(NewEvent(type=TOKENS, step=step, data=data))
 
 
 def step_path(place: tuple[str, ...], name: str | None = None) -> str | None:

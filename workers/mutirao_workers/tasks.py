@@ -1,4 +1,4 @@
-"""The one Celery task: a hint that a job may be claimed."""
+"""The one Celery task: a hint that some jobs may be claimed."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -10,7 +10,8 @@ from mutirao.hints import TASK_NAME
 def register_tasks(app: Celery, hint: Callable[[UUID], None]) -> None:
     """Hand every hint that arrives to `hint`, which must return at once."""
 
-    def on_hint(job_id: str) -> None:
-        hint(UUID(job_id))
+    def on_hint(*job_ids: str) -> None:
+        for job_id in job_ids:
+            hint(UUID(job_id))
 
     app.task(on_hint, name=TASK_NAME, ignore_result=True)

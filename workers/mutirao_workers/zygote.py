@@ -76,6 +76,7 @@ class Zygote:
             op="ready",
             entries=[entry_of(workflow).model_dump(mode="json") for workflow in self._found.workflows.values()],
             errors=[asdict(error) for error in self._found.errors],
+            brings=self._found.extras.brings,
             checkpoint_version=len(AsyncPostgresSaver.MIGRATIONS) - 1,
         )
 

@@ -1,4 +1,8 @@
-"""Errors as RFC 9457 problem details: `application/problem+json` with a stable `code`."""
+"""Errors as RFC 9457 problem details: `application/problem+json` with a stable `code`.
+
+The routes of other protocols answer in their clients' shapes instead: LangGraph's `{"detail": …}`, OpenAI's
+`{"error": {"message", …}}`.
+"""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -12,14 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from mutirao.api.doors.openai_errors import openai_error
 from mutirao.db.engine import connection_lost
-from mutirao.errors import InvalidInput, MutiraoError
+from mutirao.errors import InvalidInput, MutiraoError, RateLimited
 from mutirao.logs import logger
 
 MEDIA_TYPE = "application/problem+json"
 _log = logger("api")
 _MOST_ERRORS = 20  # of one wrong body that an answer lists
 _MOST_CHARS = 200  # of one part of a path
+_OWN_PATHS = ("/api/", "/mcp", "/v1/", "/livez", "/readyz", "/metrics")
 _CODES = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized", 400: "bad_request"}
 
 
@@ -45,7 +51,14 @@ def problem(
     extra: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """A problem answer."""
+    """A problem answer; on a route of another protocol in the words of its clients."""
+    challenge = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
+    given = {**challenge, **(headers or {})}
+    path = request.scope["path"]
+    if speaks_langgraph(path):
+        return JSONResponse({"detail": detail}, status_code=status, headers=given)
+    if speaks_openai(path):
+        return openai_error(status, code, detail, (extra or {}).get("errors"), given)
     body = {
         **(extra or {}),
         "type": f"urn:mutirao:problem:{code}",
@@ -55,12 +68,23 @@ def problem(
         "code": code,
         "request_id": request.scope.get("request_id"),
     }
-    challenge = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
-    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers={**challenge, **(headers or {})})
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=given)
+
+
+def speaks_langgraph(path: str) -> bool:
+    """Whether this path is one of the LangGraph protocol (or of nothing): all that is not our own."""
+    return not path.startswith(_OWN_PATHS)
+
+
+def speaks_openai(path: str) -> bool:
+    """Whether this path is one of the OpenAI door."""
+    return path.startswith("/v1/")
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI entry of the errors a route may answer with."""
+    """The OpenAPI entry of the errors a route may answer with; who needs a key may lack a scope or ask too often."""
+    if HTTPStatus.UNAUTHORIZED in statuses:
+        statuses += (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
     return {
         status: {
             "model": ProblemDetails,
@@ -69,6 +93,17 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         }
         for status in statuses
     }
+
+
+class Detail(BaseModel):
+    """What an error answers with on the routes of the LangGraph protocol."""
+
+    detail: str = Field(description="What was wrong and what to do, for people.")
+
+
+def details(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI entry of the errors that a route of the LangGraph protocol may answer with."""
+    return {status: {"model": Detail, "description": HTTPStatus(status).phrase} for status in statuses}
 
 
 def _only_problems(document: dict[str, Any]) -> dict[str, Any]:
@@ -82,19 +117,35 @@ def _only_problems(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def _bodies(document: dict[str, Any]) -> dict[str, Any]:
+    """Whatever takes a body refuses one that cannot be read, or is too large; routes need not say so each."""
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if "requestBody" not in operation:
+                continue
+            name = "Detail" if speaks_langgraph(path) else "OpenAIError" if speaks_openai(path) else "ProblemDetails"
+            media_type = MEDIA_TYPE if name == "ProblemDetails" else "application/json"
+            content = {media_type: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+            for status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
+                said = {"description": status.phrase, "content": content}
+                operation["responses"].setdefault(str(status.value), said)
+    return document
+
+
 def install(app: FastAPI) -> None:
     """Answer every error as a problem, and say so in the OpenAPI document."""
 
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
-        return _only_problems(generate())
+        return _bodies(_only_problems(generate()))
 
     app.openapi = openapi  # type: ignore[method-assign]
 
     @app.exception_handler(MutiraoError)
     async def _ours(request: Request, error: MutiraoError) -> JSONResponse:
-        return problem(request, error.status, error.code, error.message, extra=error.details)
+        headers = error.headers if isinstance(error, RateLimited) else None
+        return problem(request, error.status, error.code, error.message, extra=error.details, headers=headers)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -1,31 +1,57 @@
 """What the routes work with, built once per API process."""
 
 import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import HTTPConnection
 
+from mutirao.api.access import Access, OwnUsers
+from mutirao.api.broadcast import Journals
+from mutirao.api.gate import IDENTITY
+from mutirao.api.langgraph.protocol_stream import ThreadStreams
+from mutirao.api.open_requests import OpenRequests
+from mutirao.api.own_rules import OwnRules
+from mutirao.api.rate_limits import RateLimits
+from mutirao.api.visitors import Visitors
 from mutirao.artifacts import BlobStore, FolderBlobs
+from mutirao.assistants import AssistantStore
+from mutirao.audit import AuditLog
 from mutirao.catalogue import Catalogue, CataloguedWorkflow
 from mutirao.db import Database
 from mutirao.db.notices import Notices
-from mutirao.errors import SettingsInvalid, Unauthorized
+from mutirao.deliveries import DeliveryStore
+from mutirao.errors import Forbidden, SettingsInvalid
 from mutirao.hints import HintSender
 from mutirao.jobs.approvals import ApprovalStore
 from mutirao.jobs.checkpoints import CheckpointReader
+from mutirao.jobs.inbox import Inbox
+from mutirao.jobs.lists import JobLists
+from mutirao.jobs.runs import RunStore
 from mutirao.jobs.spending import Prices, Spending
 from mutirao.jobs.store import EVENTS_CHANNEL, JobStore
+from mutirao.jobs.thread_journal import ThreadJournal
 from mutirao.jobs.usage import UsageReader
+from mutirao.keys import KEYS_CHANNEL, Identity, Scope
 from mutirao.knowledge import KnowledgeStore
-from mutirao.projects import Identity, Projects
+from mutirao.outbound import Outbound
+from mutirao.projects import DEFAULT_PROJECT, Projects
+from mutirao.queries import Queries
 from mutirao.schedules import ScheduleStore
+from mutirao.secrets_box import SecretsBox
 from mutirao.settings import Settings
+from mutirao.store import StoreItems
+from mutirao.store_index import StoreIndex
+from mutirao.threads import ThreadStore
+from mutirao.tokens import TokenVerifier
 from mutirao.uploads import Uploads
+from mutirao.webhooks import WebhookStore
 from mutirao.workers import WorkerStore
 
-# A key that is revoked stops working, and a workflow that is published is seen, within this time.
+# A workflow that is published is seen within this time.
 CACHE_SECONDS = 2.0
 
 
@@ -36,19 +62,37 @@ class Services:
     settings: Settings
     db: Database
     jobs: JobStore
+    lists: JobLists
+    runs: RunStore
     approvals: ApprovalStore
+    inbox: Inbox
     checkpoints: CheckpointReader
     usage: UsageReader
     spending: Spending
     schedules: ScheduleStore
+    outbound: Outbound
+    webhooks: WebhookStore
+    deliveries: DeliveryStore
     catalogue: "CachedCatalogue"
-    projects: "CachedProjects"
+    projects: Projects
+    audit: AuditLog
+    access: Access
+    own_rules: OwnRules
+    rate_limits: RateLimits
+    open_requests: OpenRequests
     workers: WorkerStore
+    assistants: AssistantStore
+    threads: ThreadStore
+    items: StoreItems
+    store_index: StoreIndex
+    queries: Queries
+    thread_streams: ThreadStreams
     knowledge: KnowledgeStore
     uploads: Uploads
     blobs: BlobStore
     hints: HintSender
     notices: Notices
+    journal: Journals
 
     @classmethod
     def build(cls, settings: Settings) -> "Services":
@@ -60,27 +104,57 @@ class Services:
         db = Database(stack.database_url.get_secret_value())
         prices = Prices(settings.model.model_prices)
         blobs = FolderBlobs(stack.artifacts_path)
+        notices = Notices(db.url, EVENTS_CHANNEL)
+        catalogue = CachedCatalogue(db)
+        queries = Queries(db)
+        projects = Projects(db)
+        rate_limits = RateLimits(settings.access)
+        users = OwnUsers(db, queries, projects, settings.access.auth_project)
+        access = Access(
+            projects.keys, TokenVerifier(settings.access, projects), users, Visitors(settings, projects), rate_limits
+        )
+        outbound = Outbound(settings.webhooks.outbound_allow)
         return cls(
             settings=settings,
             db=db,
             jobs=JobStore(db),
+            lists=JobLists(db),
+            runs=RunStore(db),
             approvals=ApprovalStore(db),
+            inbox=Inbox(db),
             checkpoints=CheckpointReader(db),
             usage=UsageReader(db, prices),
             spending=Spending(db, prices),
             schedules=ScheduleStore(db, attempts=settings.worker.attempts),
-            catalogue=CachedCatalogue(db),
-            projects=CachedProjects(db),
+            outbound=outbound,
+            webhooks=WebhookStore(db, outbound, SecretsBox(settings.webhooks.secret_key)),
+            deliveries=DeliveryStore(db, settings.webhooks),
+            catalogue=catalogue,
+            projects=projects,
+            audit=AuditLog(db),
+            access=access,
+            own_rules=OwnRules(db, queries),
+            rate_limits=rate_limits,
+            open_requests=OpenRequests(projects.keys, Notices(db.url, KEYS_CHANNEL), access.forget),
             workers=WorkerStore(db),
+            assistants=AssistantStore(db, catalogue),
+            threads=ThreadStore(db),
+            items=StoreItems(db),
+            store_index=StoreIndex(db, queries),
+            queries=queries,
+            thread_streams=ThreadStreams(ThreadJournal(db), notices, settings.api.stream_heartbeat_seconds),
             knowledge=KnowledgeStore(db, blobs),
             uploads=Uploads(db),
             blobs=blobs,
             hints=HintSender(stack.redis_url.get_secret_value()),
-            notices=Notices(db.url, EVENTS_CHANNEL),
+            notices=notices,
+            journal=Journals(db, notices),
         )
 
     async def close(self) -> None:
+        await self.open_requests.stop()
         await self.notices.stop()
+        await self.queries.stop()
         self.hints.close()
         await self.db.close()
 
@@ -92,23 +166,6 @@ def check_addresses(settings: Settings) -> None:
             "MUTIRAO_DATABASE_URL and MUTIRAO_REDIS_URL must be set to start the API alone; "
             "`mutirao up` starts everything and sets them"
         )
-
-
-class CachedProjects(Projects):
-    """Remembers keys for `CACHE_SECONDS`: a request costs no query for its key."""
-
-    def __init__(self, db: Database) -> None:
-        super().__init__(db)
-        self._known: dict[str, tuple[float, Identity]] = {}
-
-    async def identify(self, key: str) -> Identity:
-        until, identity = self._known.get(key, (0.0, None))
-        if identity is None or until < time.monotonic():
-            identity = await super().identify(key)
-            if len(self._known) > 10_000:
-                self._known.clear()
-            self._known[key] = (time.monotonic() + CACHE_SECONDS, identity)
-        return identity
 
 
 class CachedCatalogue(Catalogue):
@@ -132,24 +189,57 @@ async def services(request: Request) -> Services:  # a coroutine: FastAPI runs o
     return found
 
 
-_BEARER = HTTPBearer(auto_error=False, description="A key: `mk_<prefix>.<secret>`.")
-_HEADER = APIKeyHeader(name="X-Api-Key", auto_error=False, description="The same key.")
-
 HasServices = Annotated[Services, Depends(services)]
+
+# The gate has looked at them; here they are said in the OpenAPI document.
+_BEARER = HTTPBearer(
+    auto_error=False, description="A key (`mk_<prefix>.<secret>`), or a token of the identity provider."
+)
+_HEADER = APIKeyHeader(name="X-Api-Key", auto_error=False, description="The same key.")
 
 
 async def identity(
-    services: HasServices,
+    connection: HTTPConnection,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     header: Annotated[str | None, Depends(_HEADER)],
 ) -> Identity:
-    """Who is calling. Raises Unauthorized."""
-    key = bearer.credentials if bearer else header
-    if not key:
-        raise Unauthorized(
-            "no key; send `Authorization: Bearer <key>` or `X-Api-Key: <key>` (`mutirao status` shows where it is)"
-        )
-    return await services.projects.identify(key)
+    """Who is calling, as the gate has found out."""
+    return identity_of(connection)
+
+
+def identity_of(connection: HTTPConnection) -> Identity:
+    """Who is calling: for websockets and mounted applications, too. Raises Forbidden when the route has no scope."""
+    found: Identity | None = connection.scope.get(IDENTITY)
+    if found is None:
+        raise Forbidden(f"{connection.scope['path']} has no line in the table of scopes; nobody may call it")
+    return found
 
 
 Caller = Annotated[Identity, Depends(identity)]
+
+
+def _having(scope: Scope) -> Callable[[Identity], Coroutine[Any, Any, Identity]]:
+    async def caller(caller: Caller) -> Identity:
+        caller.need(scope)
+        return caller
+
+    return caller
+
+
+# For routes that need more than the table of scopes says of their path.
+Reader = Annotated[Identity, Depends(_having(Scope.READ))]
+Submitter = Annotated[Identity, Depends(_having(Scope.SUBMIT))]
+Approver = Annotated[Identity, Depends(_having(Scope.APPROVE))]
+Admin = Annotated[Identity, Depends(_having(Scope.ADMIN))]
+
+
+async def _operator(services: HasServices, caller: Admin) -> Identity:
+    if caller.project_id != await services.projects.find(DEFAULT_PROJECT):
+        raise Forbidden(
+            f"only a key of the project {DEFAULT_PROJECT!r} with the scope 'admin' may see or make projects"
+        )
+    return caller
+
+
+Operator = Annotated[Identity, Depends(_operator)]
+"""Whoever runs the platform: a caller of the default project that has the scope `admin`."""

@@ -42,6 +42,9 @@ class JobRequest(JobOptions):
     version: str | None = Field(None, max_length=64, description="Default: the newest that a worker serves.")
     input: Json = Field(default_factory=dict, description="Must fit the workflow's input schema.")
     metadata: Json = Field(default_factory=dict, description="Yours; kept with the job and never read.")
+    webhook: str | None = Field(
+        None, min_length=1, max_length=2_000, description="Where to tell of its end, beside the project's webhooks."
+    )
     thread_id: UUID | None = Field(None, description="Jobs of one thread share checkpoints and run one after another.")
     delay_seconds: float | None = Field(None, ge=0, le=LONGEST_SECONDS, description="Begin so much later.")
     start_at: AwareDatetime | None = Field(None, description="Begin then; a time that has passed means now.")
@@ -114,6 +117,8 @@ async def submit(
             return earlier, False
     workflow = await services.catalogue.get(request.workflow, request.version)
     check_input(workflow, request.input)
+    if request.webhook is not None:
+        await services.outbound.check(request.webhook)
     times = Times(request, await services.db.now()) if request.timed else None
     submission = Submission(
         project_id=project_id,
@@ -124,6 +129,7 @@ async def submit(
         input=request.input,
         metadata=request.metadata,
         thread_id=request.thread_id,
+        webhook=request.webhook,
         max_attempts=request.max_attempts or services.settings.worker.attempts,
         priority=request.priority,
         retry=request.retry,

@@ -153,7 +153,8 @@ def workers(as_json: Json = False) -> None:
     )
     for worker in live:
         for error in worker.load_errors:
-            typer.echo(output.printable(f"{worker.name} could not load {error.get('source')}: {error.get('message')}"))
+            what = "does not honour" if error.get("level") == "warning" else "could not load"
+            typer.echo(output.printable(f"{worker.name} {what} {error.get('source')}: {error.get('message')}"))
 
 
 def _load(worker: "Worker") -> str:

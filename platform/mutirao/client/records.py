@@ -173,7 +173,11 @@ class Worker(Record):
     queues: list[str]
     slots: int = Field(description="Jobs it runs at once.")
     running: int = Field(description="Jobs it runs now.")
-    load_errors: list[dict[str, Any]] = Field(description="Workflows it could not load, and why.")
+    load_errors: list[dict[str, Any]] = Field(description="What of its project it could not load or honour, and why.")
+    brings: dict[str, Any] = Field(
+        default_factory=dict, description="What else its project has: `auth`, `app`, `store_index`, `thread_ttl`."
+    )
+    app_url: str | None = Field(None, description="Where the project's own routes are served; null: nowhere.")
     started_at: datetime
     heartbeat_at: datetime
 

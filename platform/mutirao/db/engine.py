@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 import orjson
@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from mutirao.db import tenancy
 from mutirao.db.jsonb import dumps
 from mutirao.errors import Unavailable
 
@@ -39,10 +40,11 @@ def psycopg_url(url: str) -> str:
 
 class Database:
     """One pool, opened lazily, closed by `close`. `begin()` is a transaction per block, ended by the server when nothing
-    comes for `idle_seconds`."""
+    comes for `idle_seconds`. Once `walled` is set, connections are bound to the project of `tenancy.project`."""
 
     def __init__(self, url: str, *, pool_size: int = 16, idle_seconds: float = 30.0) -> None:
         self.url = psycopg_url(url)
+        self.walled = False
         self.engine: AsyncEngine = create_async_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
@@ -63,14 +65,42 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: committed at the end of the block, rolled back when it raises."""
-        async with self.engine.begin() as connection:
-            yield connection
+        async with self.engine.connect() as connection:
+            try:
+                async with connection.begin():
+                    await self._bind(connection)
+                    yield connection
+            except BaseException:
+                tenancy.forget(connection)
+                raise
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator[AsyncConnection]:
         """A connection on which each statement is its own transaction: saves two round trips."""
         async with self._autocommit.connect() as connection:
+            await self._bind(connection)
             yield connection
+
+    async def _bind(self, connection: AsyncConnection) -> None:
+        if self.walled:
+            await tenancy.bind(connection, tenancy.project.get())
+
+    async def raise_wall(self) -> bool:
+        """Bind connections from now on where the database allows it; says whether it does."""
+        async with self._autocommit.connect() as connection:
+            self.walled = await tenancy.raise_wall(connection)
+        return self.walled
+
+    async def keep_walled(self, look_seconds: float = 5.0) -> None:
+        """Cover the tables that the first worker makes, as soon as they are there; then it is done."""
+        while self.walled:
+            with suppress(DBAPIError, OSError):
+                async with self._autocommit.connect() as connection:
+                    await tenancy.bind(connection, None)
+                    if await tenancy.covered(connection):
+                        return
+                    await tenancy.raise_wall(connection)
+            await asyncio.sleep(look_seconds)
 
     async def ping(self) -> str:
         """The server's version; raises what the driver raises when it does not answer."""

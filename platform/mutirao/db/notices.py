@@ -37,9 +37,12 @@ class Notices:
             await asyncio.gather(self._task, return_exceptions=True)
 
     @asynccontextmanager
-    async def waiting(self, key: str) -> AsyncIterator[asyncio.Event]:
-        """An event that is set whenever `key` is notified; the caller clears it before it reads the table."""
-        event = asyncio.Event()
+    async def waiting(self, key: str, event: asyncio.Event | None = None) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever `key` is notified; the caller clears it before it reads the table.
+
+        One that is given is set as well: it may wait for several keys.
+        """
+        event = event or asyncio.Event()
         self._waiters.setdefault(key, set()).add(event)
         try:
             yield event

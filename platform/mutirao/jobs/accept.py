@@ -10,20 +10,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mutirao.errors import Conflict, InvalidInput, NotFound
 from mutirao.ids import new_id
 from mutirao.jobs.channels import WORK_CHANNEL
-from mutirao.jobs.records import Claim, Start, Submission
+from mutirao.jobs.records import Claim, RunOptions, Start, Submission
 from mutirao.jobs.sql import JOB, statement
 
 # One statement, one transaction: thread, job and first event are there together or not at all.
 ACCEPT = statement(
     f"""
 WITH thread AS (
-    INSERT INTO threads (id, project_id) VALUES (:thread_id, :project_id) ON CONFLICT (id) DO NOTHING
+    INSERT INTO threads (id, project_id, workflow, assistant_id, ephemeral)
+    VALUES (:thread_id, :project_id, :workflow, :assistant_id, :ephemeral) ON CONFLICT (id) DO NOTHING
 ), job AS (
     INSERT INTO jobs (id, project_id, thread_id, workflow, version, queue, state, input, metadata, max_attempts, priority,
-        kind, retry, limits, budget, start, deadline_at, schedule_id, scheduled_for, available_at, last_seq)
+        kind, retry, limits, budget, start, deadline_at, schedule_id, scheduled_for, assistant_id, run, webhook, created_by,
+        available_at, last_seq)
     VALUES (:id, :project_id, :thread_id, :workflow, :version, :queue, 'queued', :input, :metadata, :max_attempts, :priority,
-        :kind, :retry, :limits, :budget, :start, :deadline_at, :schedule_id, :scheduled_for,
-        greatest(now(), CAST(:start_at AS timestamptz)) + make_interval(secs => CAST(:delay_seconds AS float)), 1)
+        :kind, :retry, :limits, :budget, :start, :deadline_at, :schedule_id, :scheduled_for, :assistant_id, :run, :webhook,
+        :created_by, greatest(now(), CAST(:start_at AS timestamptz)) + make_interval(secs => CAST(:delay_seconds AS float)), 1)
     RETURNING *
 ), first AS (
     INSERT INTO events (job_id, seq, epoch, type, data) SELECT id, 1, 0, 'job.queued', '{{}}' FROM job
@@ -33,7 +35,7 @@ SELECT {JOB} FROM job""",
     "metadata",
     "retry",
     "limits",
-    nullable=("budget", "start"),
+    nullable=("budget", "start", "run"),
 )
 
 _THREAD_OWNER = text("SELECT project_id FROM threads WHERE id = :id")
@@ -94,9 +96,9 @@ WITH source AS (
     INSERT INTO threads (id, project_id) SELECT :thread_id, project_id FROM source
 ), job AS (
     INSERT INTO jobs (id, project_id, thread_id, workflow, version, queue, kind, state, input, metadata, max_attempts,
-        priority, retry, limits, budget, start, last_seq)
+        priority, retry, limits, budget, assistant_id, run, created_by, start, last_seq)
     SELECT :id, project_id, :thread_id, workflow, version, queue, kind, 'queued', coalesce(:input, input),
-        coalesce(:metadata, metadata), max_attempts, priority, retry, limits, budget,
+        coalesce(:metadata, metadata), max_attempts, priority, retry, limits, budget, assistant_id, run, created_by,
         CAST(:start AS jsonb) || jsonb_build_object('thread_id', thread_id), 1
     FROM source RETURNING *
 ), first AS (
@@ -106,6 +108,19 @@ WITH source AS (
 SELECT {JOB}, pg_notify('{WORK_CHANNEL}', queue) IS NULL AS told FROM job""",
     "start",
     nullable=("input", "metadata"),
+)
+
+
+_NO_RUN = {name: getattr(RunOptions(), name) for name in RunOptions.model_fields}
+_NOT_OF_CHILDREN = (
+    "priority",
+    "schedule_id",
+    "scheduled_for",
+    "assistant_id",
+    "run",
+    "webhook",
+    "created_by",
+    "ephemeral",
 )
 
 
@@ -138,7 +153,18 @@ def values_of(submission: Submission) -> dict[str, Any]:
         "deadline_at": submission.deadline_at,
         "schedule_id": submission.schedule_id,
         "scheduled_for": submission.scheduled_for,
+        "assistant_id": submission.assistant_id,
+        "run": run_of(submission.run) if submission.run else None,
+        "webhook": submission.webhook,
+        "created_by": submission.created_by,
+        "ephemeral": submission.ephemeral,
     }
+
+
+def run_of(run: RunOptions) -> dict[str, Any]:
+    """Run options as the database keeps them: only what is not at its default."""
+    given = {name: getattr(run, name) for name in RunOptions.model_fields if getattr(run, name) != _NO_RUN[name]}
+    return given | ({"stream": run.stream.model_dump(exclude_defaults=True)} if "stream" in given else {})
 
 
 def start_of(start: Start) -> dict[str, Any]:
@@ -202,7 +228,7 @@ def children_of(
         row = values_of(submission)
         for field in ("start_at", "deadline_at"):
             row[field] = row[field].isoformat() if row[field] else None
-        for field in ("priority", "schedule_id", "scheduled_for"):
+        for field in _NOT_OF_CHILDREN:
             del row[field]
         rows.append(row | {"id": str(new_id()), "thread_id": str(new_id()), "ordinal": ordinal})
     return {

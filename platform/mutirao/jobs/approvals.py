@@ -15,14 +15,14 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mutirao import audit_rows
 from mutirao.db import Database
-from mutirao.errors import AlreadyDecided, NotFound
+from mutirao.errors import AlreadyDecided, ApprovalChanged, NotFound
+from mutirao.jobs import decisions
 from mutirao.jobs.channels import EVENTS_CHANNEL, WORK_CHANNEL
+from mutirao.jobs.decisions import OnExpiry, Verdict
 from mutirao.jobs.records import Claim, Record
 from mutirao.jobs.states import JobState
-
-EXPIRED = {"expired": True}
-"""What the graph gets instead of a decision that nobody has made in time."""
 
 
 class ApprovalState(StrEnum):
@@ -30,7 +30,7 @@ class ApprovalState(StrEnum):
 
     PENDING = "pending"  # waits for a person
     DECIDED = "decided"  # a person has decided
-    EXPIRED = "expired"  # nobody has in time; the graph gets `EXPIRED`
+    EXPIRED = "expired"  # nobody has in time; the graph gets what `on_expiry` says
     WITHDRAWN = "withdrawn"  # its job has ended or goes on from elsewhere, or the graph could not take the decision
 
 
@@ -50,10 +50,13 @@ class Approval(Record):
 
     id: UUID
     job_id: UUID
+    thread_id: UUID
     workflow: str
     step: str | None = None
     interrupt_id: str
     request: Any = Field(description="What the graph has asked: the value of its interrupt.")
+    request_sha256: str = Field("", description="Of the request; a decision that sends it is refused for any other.")
+    allowed: list[decisions.Kind] = Field([], description="What can be decided about all that it proposes at once.")
     state: ApprovalState
     decision: Any = Field(None, description="What the graph gets as the answer.")
     comment: str | None = None
@@ -62,6 +65,12 @@ class Approval(Record):
     decided_at: datetime | None = None
     applied_at: datetime | None = Field(None, description="When the graph has taken the decision in.")
     expires_at: datetime | None = None
+    assignee: str | None = Field(None, description="Who should decide; null: anybody who may.")
+    on_expiry: OnExpiry = Field(OnExpiry.EXPIRE, description="What happens when nobody has decided by `expires_at`.")
+    escalate_to: str | None = Field(None, description="Whose it becomes then, for `escalate`.")
+    remind_at: datetime | None = Field(None, description="When the next reminder is sent.")
+    reminders: int = Field(0, description="Sent so far.")
+    revision: int = Field(1, description="Counts changes; the `ETag`.")
 
 
 class Decision(Record):
@@ -75,16 +84,21 @@ class Decision(Record):
     value: Any
 
 
-_APPROVAL = """a.id, a.job_id, j.workflow, a.step, a.interrupt_id, a.request, a.state, a.decision, a.comment, a.decided_by,
-    a.created_at, a.decided_at, a.applied_at, a.expires_at"""
+APPROVAL = """a.id, a.job_id, j.thread_id, j.workflow, a.step, a.interrupt_id, a.request, a.request_sha256, a.state,
+    a.decision, a.comment, a.decided_by, a.created_at, a.decided_at, a.applied_at, a.expires_at, a.assignee, a.on_expiry,
+    a.escalate_to, a.remind_at, a.reminders, a.revision"""
+"""The columns of `Approval`, of approvals a and jobs j."""
 
 # A job that was let go on by other means than a decision asks the same question again.
 _OPEN = text("""
-INSERT INTO approvals (id, project_id, job_id, interrupt_id, task_id, epoch, step, request, state, expires_at)
-VALUES (:id, :project_id, :job_id, :interrupt_id, :task_id, :epoch, :step, :request, 'pending',
-    now() + make_interval(secs => CAST(:expires_seconds AS float)))
+INSERT INTO approvals (id, project_id, job_id, interrupt_id, task_id, epoch, step, request, request_sha256, state, assignee,
+    on_expiry, escalate_to, expires_seconds, expires_at, remind_seconds, remind_at)
+VALUES (:id, :project_id, :job_id, :interrupt_id, :task_id, :epoch, :step, :request, :request_sha256, 'pending', :assignee,
+    :on_expiry, :escalate_to, :expires_seconds, now() + make_interval(secs => CAST(:expires_seconds AS float)),
+    :remind_seconds, now() + make_interval(secs => CAST(:remind_seconds AS float)))
 ON CONFLICT (job_id, interrupt_id) WHERE state = 'pending' DO UPDATE
-    SET epoch = excluded.epoch, task_id = excluded.task_id, step = excluded.step, request = excluded.request""").bindparams(
+    SET epoch = excluded.epoch, task_id = excluded.task_id, step = excluded.step, request = excluded.request,
+        request_sha256 = excluded.request_sha256, revision = approvals.revision + 1""").bindparams(
     bindparam("request", type_=JSONB(none_as_null=True))
 )
 
@@ -92,54 +106,75 @@ _REOPEN = text("""
 WITH old AS (
     UPDATE approvals SET state = 'withdrawn' WHERE id = :id AND state = 'decided' AND applied_at IS NULL RETURNING *
 )
-INSERT INTO approvals (id, project_id, job_id, interrupt_id, task_id, epoch, step, request, state, expires_at)
-SELECT :new_id, project_id, job_id, interrupt_id, task_id, :epoch, step, request, 'pending',
-    now() + (expires_at - created_at) FROM old""")
+INSERT INTO approvals (id, project_id, job_id, interrupt_id, task_id, epoch, step, request, request_sha256, state, assignee,
+    on_expiry, escalate_to, expires_seconds, expires_at, remind_seconds, remind_at)
+SELECT :new_id, project_id, job_id, interrupt_id, task_id, :epoch, step, request, request_sha256, 'pending', assignee,
+    on_expiry, escalate_to, expires_seconds, now() + make_interval(secs => expires_seconds), remind_seconds,
+    now() + make_interval(secs => remind_seconds) FROM old""")
 
 _OPEN_IDS = text("SELECT interrupt_id, id FROM approvals WHERE job_id = :job_id AND state = 'pending'")
 
-# Served by ix_approvals_project_id.
-_PENDING = text(f"""
-SELECT {_APPROVAL} FROM approvals a JOIN jobs j ON j.id = a.job_id
-WHERE a.project_id = :project_id AND a.state = 'pending' AND (CAST(:before AS uuid) IS NULL OR a.id < :before)
-ORDER BY a.id DESC LIMIT :limit""")
-
 _OF_JOB = text(f"""
-SELECT {_APPROVAL} FROM approvals a JOIN jobs j ON j.id = a.job_id
+SELECT {APPROVAL} FROM approvals a JOIN jobs j ON j.id = a.job_id
 WHERE a.job_id = :job_id AND a.project_id = :project_id ORDER BY a.id""")
 
 _GET = text(f"""
-SELECT {_APPROVAL} FROM approvals a JOIN jobs j ON j.id = a.job_id
+SELECT {APPROVAL} FROM approvals a JOIN jobs j ON j.id = a.job_id
 WHERE a.id = :id AND a.project_id = :project_id""")
 
 # Whoever changes an approval holds its job's row: decisions, cancels and expiry follow one another.
-_LOCK_JOB = text("SELECT id FROM jobs WHERE id = (SELECT job_id FROM approvals WHERE id = :id) FOR UPDATE")
+LOCK_JOB = text("SELECT id FROM jobs WHERE id = (SELECT job_id FROM approvals WHERE id = :id) FOR UPDATE")
 
 _DECIDE = text("""
-UPDATE approvals SET state = 'decided', decision = :decision, comment = :comment, decided_by = :by, decided_at = now()
-WHERE id = :id AND state = 'pending' AND (expires_at IS NULL OR expires_at > now()) RETURNING id""").bindparams(
-    bindparam("decision", type_=JSONB(none_as_null=True))
-)
+UPDATE approvals SET state = 'decided', decision = :decision, comment = :comment, decided_by = :by, decided_at = now(),
+    revision = revision + 1
+WHERE id = :id AND state = 'pending' AND (expires_at IS NULL OR expires_at > now() OR on_expiry = 'escalate')
+RETURNING id""").bindparams(bindparam("decision", type_=JSONB(none_as_null=True)))
 
+# What is still pending of jobs that wait, and whose time has passed. Served by ix_approvals_due.
 _OVERDUE = text("""
 SELECT j.id FROM jobs j WHERE j.state = 'paused' AND EXISTS (
     SELECT 1 FROM approvals a WHERE a.job_id = j.id AND a.state = 'pending' AND a.expires_at <= now())
 ORDER BY j.id FOR UPDATE OF j SKIP LOCKED""")
 
+_DUE = text("""
+SELECT id, project_id, request, on_expiry, escalate_to FROM approvals
+WHERE job_id = :job_id AND state = 'pending' AND expires_at <= now() ORDER BY id""")
+
 _EXPIRE = text("""
-UPDATE approvals SET state = 'expired', decision = :decision, decided_at = now()
-WHERE job_id = :job_id AND state = 'pending' AND expires_at <= now() RETURNING id""").bindparams(
-    bindparam("decision", type_=JSONB)
-)
+UPDATE approvals SET state = 'expired', decision = :decision, decided_at = now(), decided_by = 'system',
+    revision = revision + 1
+WHERE id = :id""").bindparams(bindparam("decision", type_=JSONB))
+
+# Once: when nobody decides then either, it expires.
+_ESCALATE = text("""
+UPDATE approvals SET assignee = escalate_to, on_expiry = 'expire', revision = revision + 1,
+    expires_at = now() + make_interval(secs => coalesce(expires_seconds, 86400)),
+    remind_at = now() + make_interval(secs => remind_seconds)
+WHERE id = :id""")
+
+# Served by ix_approvals_remind_at.
+_FORGOTTEN = text("""
+SELECT a.id FROM approvals a JOIN jobs j ON j.id = a.job_id
+WHERE a.state = 'pending' AND a.remind_at <= now() AND j.state = 'paused'
+ORDER BY a.remind_at LIMIT 200 FOR UPDATE OF j SKIP LOCKED""")
+
+_REMIND = text("""
+UPDATE approvals SET reminders = reminders + 1, remind_at = now() + make_interval(secs => remind_seconds)
+WHERE id = :id AND state = 'pending' AND remind_at <= now() RETURNING id""")
 
 _NOTE = text("""
 WITH job AS (
     UPDATE jobs j SET last_seq = last_seq + 1 FROM approvals a WHERE a.id = :id AND j.id = a.job_id
-    RETURNING j.id, j.last_seq, j.epoch, a.step, a.id AS approval, a.state, a.decision, a.comment, a.decided_by
+    RETURNING j.id, j.last_seq, j.epoch, a.step, a.id AS approval, a.state, a.decision, a.comment, a.decided_by, a.assignee,
+        a.expires_at, a.reminders
 ), note AS (
     INSERT INTO events (job_id, seq, epoch, type, step, data)
-    SELECT id, last_seq, epoch, 'approval.' || state, step, jsonb_strip_nulls(jsonb_build_object(
-        'id', approval, 'comment', comment, 'by', decided_by)) || jsonb_build_object('decision', decision) FROM job
+    SELECT id, last_seq, epoch, CAST(:kind AS text), step, jsonb_strip_nulls(jsonb_build_object(
+        'id', approval, 'comment', comment, 'by', coalesce(decided_by, CAST(:by AS text)), 'assignee', assignee))
+        || CASE WHEN state = 'pending' THEN jsonb_build_object('expires_at', expires_at, 'reminders', reminders)
+                ELSE jsonb_build_object('decision', decision) END
+    FROM job
 )
 SELECT pg_notify(:channel, id::text) FROM job""")
 
@@ -189,10 +224,15 @@ class ApprovalStore:
     async def open(self, connection: AsyncConnection, claim: Claim, questions: Sequence[Question]) -> None:
         """Write the questions of an attempt, in the transaction that pauses its job."""
         for question in questions:
-            values = question.model_dump() | {
+            values = decisions.terms(question.request).model_dump() | question.model_dump(exclude_none=True)
+            values |= {
                 "project_id": claim.project_id,
                 "job_id": claim.job_id,
                 "epoch": claim.epoch,
+                "task_id": question.task_id,
+                "step": question.step,
+                "request": question.request,
+                "request_sha256": decisions.digest(question.request),
             }
             await connection.execute(_OPEN, values)
 
@@ -206,44 +246,58 @@ class ApprovalStore:
         async with self.db.autocommit() as connection:
             return {row.interrupt_id: row.id for row in await connection.execute(_OPEN_IDS, {"job_id": job_id})}
 
-    async def pending(self, project_id: UUID, *, before: UUID | None = None, limit: int = 50) -> list[Approval]:
-        """At most `limit` approvals that wait for a person, newest first, older than the approval `before`."""
-        return await self._approvals(_PENDING, {"project_id": project_id, "before": before, "limit": limit})
-
     async def of_job(self, project_id: UUID, job_id: UUID) -> list[Approval]:
         """All approvals of a job in the order they were asked."""
-        return await self._approvals(_OF_JOB, {"project_id": project_id, "job_id": job_id})
+        async with self.db.autocommit() as connection:
+            rows = await connection.execute(_OF_JOB, {"project_id": project_id, "job_id": job_id})
+            return [shown(dict(row)) for row in rows.mappings()]
 
     async def get(self, project_id: UUID, approval_id: UUID) -> Approval:
         """Raises NotFound."""
-        found = await self._approvals(_GET, {"project_id": project_id, "id": approval_id})
-        if not found:
-            raise NotFound(f"no approval {str(approval_id)!r} in this project")
-        return found[0]
+        async with self.db.autocommit() as connection:
+            return await self.found(connection, project_id, approval_id)
 
     async def decide(
-        self, project_id: UUID, approval_id: UUID, decision: Any, *, comment: str | None = None, by: str | None = None
+        self,
+        project_id: UUID,
+        approval_id: UUID,
+        decision: Any,
+        *,
+        verdicts: Sequence[Verdict] = (),
+        request_sha256: str | None = None,
+        comment: str | None = None,
+        by: str | None = None,
     ) -> Approval:
         """Decide a pending approval; the job goes on when it was its last pending one.
+
+        `verdicts`, where there are some, in place of the decision: the graph gets what they mean for its question.
+        `request_sha256`: of the question that was decided about.
 
         Raises:
             NotFound: no such approval in this project.
             AlreadyDecided: somebody else was first, the time to decide has passed, or the job has ended.
+            ApprovalChanged: it asks something else than what was decided about.
+            InvalidInput: the verdicts do not fit the question.
         """
         await self.get(project_id, approval_id)
-        values = {"id": approval_id, "decision": decision, "comment": comment, "by": by}
         async with self.db.begin() as connection:
-            job_id = await connection.scalar(_LOCK_JOB, {"id": approval_id})
+            job_id = await connection.scalar(LOCK_JOB, {"id": approval_id})
+            asked = await self.found(connection, project_id, approval_id)
+            _check_request(asked, request_sha256)
+            if verdicts and asked.state is ApprovalState.PENDING:
+                decision = decisions.answer_to(asked.request, verdicts)
+            values = {"id": approval_id, "decision": decision, "comment": comment, "by": by}
             won = await connection.scalar(_DECIDE, values) is not None
             if won:
-                await self._note(connection, approval_id)
+                await self.note(connection, approval_id, "approval.decided")
                 await self._release(connection, job_id)
+                data = {"decision": decision, "comment": comment, "request_sha256": asked.request_sha256}
+                await audit_rows.record(
+                    connection, project_id, by or audit_rows.SYSTEM, "approval.decide", approval_id, data
+                )
         approval = await self.get(project_id, approval_id)
         if not won:
-            state = ApprovalState.EXPIRED if approval.state is ApprovalState.PENDING else approval.state
-            raise AlreadyDecided(
-                f"approval {str(approval_id)!r} is {state.value}; its first decision stands", state=state.value
-            )
+            raise _too_late(approval)
         return approval
 
     async def decided(self, job_id: UUID) -> list[Decision]:
@@ -259,26 +313,70 @@ class ApprovalStore:
             await connection.execute(_PASSED, values)
 
     async def expire(self) -> list[tuple[UUID, str, JobState]]:
-        """End the approvals whose time has passed; returns (job, queue, new state) of the jobs that this lets go on."""
+        """End or escalate the approvals whose time has passed; returns (job, queue, new state) of the jobs that go on."""
         async with self.db.begin() as connection:
             jobs = (await connection.scalars(_OVERDUE)).all()
             released = []
             for job_id in jobs:
-                values = {"job_id": job_id, "decision": EXPIRED}
-                for approval_id in (await connection.scalars(_EXPIRE, values)).all():
-                    await self._note(connection, approval_id)
+                for due in (await connection.execute(_DUE, {"job_id": job_id})).all():
+                    await self._end_of_time(connection, due)
                 released += await self._release(connection, job_id)
         return released
 
-    async def _note(self, connection: AsyncConnection, approval_id: UUID) -> None:
-        await connection.execute(_NOTE, {"id": approval_id, "channel": EVENTS_CHANNEL})
+    async def remind(self) -> int:
+        """Remind of approvals for which it is time; how many. Whoever listens to `approval.reminder` is told."""
+        async with self.db.begin() as connection:
+            reminded = 0
+            for approval_id in (await connection.scalars(_FORGOTTEN)).all():
+                if await connection.scalar(_REMIND, {"id": approval_id}) is not None:
+                    await self.note(connection, approval_id, "approval.reminded")
+                    reminded += 1
+        return reminded
+
+    async def note(self, connection: AsyncConnection, approval_id: UUID, kind: str, by: str | None = None) -> None:
+        """Write into the job's journal what has happened to an approval; its job's row must be held."""
+        await connection.execute(_NOTE, {"id": approval_id, "kind": kind, "by": by, "channel": EVENTS_CHANNEL})
+
+    async def _end_of_time(self, connection: AsyncConnection, due: Any) -> None:
+        if due.on_expiry == OnExpiry.ESCALATE:
+            await connection.execute(_ESCALATE, {"id": due.id})
+            await self.note(connection, due.id, "approval.escalated")
+            action, data = "approval.escalate", {"assignee": due.escalate_to}
+        else:
+            decision = decisions.at_expiry(due.request, OnExpiry(due.on_expiry))
+            await connection.execute(_EXPIRE, {"id": due.id, "decision": decision})
+            await self.note(connection, due.id, "approval.expired")
+            action, data = "approval.expire", {"decision": decision}
+        await audit_rows.record(connection, due.project_id, audit_rows.SYSTEM, action, due.id, data)
 
     async def _release(self, connection: AsyncConnection, job_id: UUID) -> list[tuple[UUID, str, JobState]]:
         values = {"job_id": job_id, "channel": EVENTS_CHANNEL, "work_channel": WORK_CHANNEL}
         rows = (await connection.execute(_RELEASE, values)).all()
         return [(row.id, row.queue, JobState(row.state)) for row in rows]
 
-    async def _approvals(self, statement: Any, values: dict[str, Any]) -> list[Approval]:
-        async with self.db.autocommit() as connection:
-            rows = (await connection.execute(statement, values)).mappings().all()
-        return [Approval.model_validate(dict(row)) for row in rows]
+    async def found(self, connection: AsyncConnection, project_id: UUID, approval_id: UUID) -> Approval:
+        """`get`, inside a transaction. Raises NotFound."""
+        row = (await connection.execute(_GET, {"project_id": project_id, "id": approval_id})).mappings().first()
+        if row is None:
+            raise NotFound(f"no approval {str(approval_id)!r} in this project")
+        return shown(dict(row))
+
+
+def shown(row: Mapping[str, Any]) -> Approval:
+    """An approval of a row with the columns `APPROVAL`."""
+    return Approval.model_validate({**row, "allowed": decisions.allowed(row["request"])})
+
+
+def _check_request(asked: Approval, request_sha256: str | None) -> None:
+    if request_sha256 is not None and request_sha256 != asked.request_sha256:
+        raise ApprovalChanged(
+            f"approval {str(asked.id)!r} asks something else by now; read it again and decide about that",
+            request_sha256=asked.request_sha256,
+        )
+
+
+def _too_late(approval: Approval) -> AlreadyDecided:
+    state = ApprovalState.EXPIRED if approval.state is ApprovalState.PENDING else approval.state
+    return AlreadyDecided(
+        f"approval {str(approval.id)!r} is {state.value}; its first decision stands", state=state.value
+    )

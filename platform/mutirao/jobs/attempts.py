@@ -1,5 +1,7 @@
 """What an attempt asks the database when it begins: how much time it has left, and whether its start has been made."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -7,6 +9,7 @@ from sqlalchemy import text
 from mutirao.db import Database
 from mutirao.errors import LeaseLost
 from mutirao.jobs.records import Claim, Record
+from mutirao.jobs.sql import statement
 
 _CLOCK = text("""
 SELECT extract(epoch FROM now() - j.started_at)::float AS job_seconds,
@@ -24,6 +27,20 @@ WITH job AS (
     WHERE a.job_id = job.id AND (a.state = 'pending' OR a.state IN ('decided', 'expired') AND a.applied_at IS NULL)
 )
 SELECT id FROM job""")
+
+
+# What a command says is written down before it is given: an attempt after a crash must find out what was taken in.
+_SETTLE = statement(
+    """
+UPDATE jobs SET run = jsonb_set(run, '{command}', :command)
+WHERE id = :job AND epoch = :epoch AND state = 'running' RETURNING id""",
+    "command",
+)
+
+COMMAND_TAKEN = """
+UPDATE jobs SET run = jsonb_set(run, '{command}', (run -> 'command') - 'update' - 'goto')
+WHERE id = %(job)s AND jsonb_typeof(run -> 'command') = 'object'"""
+"""What a command changes and where it goes is in the graph's state: for the transaction that stores it there."""
 
 
 class Clock(Record):
@@ -59,4 +76,20 @@ class AttemptStore:
         async with self.db.autocommit() as connection:
             found: UUID | None = await connection.scalar(_BEGUN, {"job": claim.job_id, "epoch": claim.epoch})
         if found is None:
-            raise LeaseLost(f"job {str(claim.job_id)!r}: attempt {claim.epoch} is not the current one")
+            raise _stale(claim)
+
+    async def settle(self, claim: Claim, command: Mapping[str, Any]) -> None:
+        """The job's command is this from now on.
+
+        Raises:
+            LeaseLost: another attempt has begun.
+        """
+        values = {"job": claim.job_id, "epoch": claim.epoch, "command": command}
+        async with self.db.autocommit() as connection:
+            found: UUID | None = await connection.scalar(_SETTLE, values)
+        if found is None:
+            raise _stale(claim)
+
+
+def _stale(claim: Claim) -> LeaseLost:
+    return LeaseLost(f"job {str(claim.job_id)!r}: attempt {claim.epoch} is not the current one")

@@ -1,7 +1,8 @@
 """Names of the channels on which the database says that something about jobs is new. A notice is a wake-up, never the news."""
 
 EVENTS_CHANNEL = "mutirao_events"
-"""Payload: id of a job whose journal has grown; once more with `ENDED` behind it when the job has ended."""
+"""Payload: id of a job whose journal has grown; once more with `ENDED` behind it when the job has ended,
+or waits for an approval."""
 
 CANCELS_CHANNEL = "mutirao_cancels"
 """Payload: id of a running job that somebody asked to end or to pause; its worker looks which."""
@@ -9,4 +10,10 @@ CANCELS_CHANNEL = "mutirao_cancels"
 WORK_CHANNEL = "mutirao_work"
 """Payload: a queue in which jobs may be claimed that nobody sends a hint for."""
 
+WEBHOOKS_CHANNEL = "mutirao_webhooks"
+"""Without payload: there is something to send."""
+
 ENDED = "/ended"
+
+THREAD = "thread/"
+"""Before the id of a thread on `EVENTS_CHANNEL`: a run was accepted in it."""

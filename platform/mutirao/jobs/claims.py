@@ -21,6 +21,8 @@ from mutirao.jobs.children import ChildStore
 from mutirao.jobs.queue import Queue
 from mutirao.jobs.reconcile import reconcile, recover
 from mutirao.jobs.records import Artifact, Claim, NewEvent, Problem
+from mutirao.jobs.rest import Rest
+from mutirao.jobs.runs import clear_ways, make_way
 from mutirao.jobs.states import JobState
 
 _ARTIFACT = text("""
@@ -100,8 +102,9 @@ class ClaimStore:
         output: Any = None,
         error: Problem | None = None,
         events: Sequence[NewEvent] = (),
+        rest: Rest | None = None,
     ) -> None:
-        """End the job in one transaction: last events, terminal event, output and attempt.
+        """End the job in one transaction: last events, terminal event, output and attempt, and the thread's `rest`.
 
         A job that somebody has asked to end ends as `cancelled`, whatever `state` says.
 
@@ -109,12 +112,19 @@ class ClaimStore:
             LeaseLost: another attempt has begun, or somebody else has ended the job; nothing was written.
         """
         values = {"state": state.value, "output": output, "error": _plain(error)}
-        await self._let_go(moves.FINISH, claim, values, events)
+        if any(event.type == journal.MODEL_CALL for event in events):
+            await self._let_go(moves.FINISH, claim, values, events, rest=rest)
+        else:
+            values["events"] = journal.numbered([(claim, event) for event in events])
+            await self._let_go(moves.FINISH_TELLING, claim, values, (), rest=rest)
 
-    async def fail(self, claim: Claim, error: Problem, *, events: Sequence[NewEvent] = ()) -> JobState:
+    async def fail(
+        self, claim: Claim, error: Problem, *, events: Sequence[NewEvent] = (), rest: Rest | None = None
+    ) -> JobState:
         """A step has raised: queue the job again, after a pause, as long as its `retry` allows; returns its new state.
 
         Without tries left it is `dead`, or `failed` when it never had any; `cancelled` when somebody has asked for that.
+        `rest` is written unless it is tried again.
 
         Raises:
             LeaseLost: as `finish`.
@@ -128,7 +138,7 @@ class ClaimStore:
             "factor": retry.factor,
             "longest": retry.max_backoff_seconds,
         }
-        return await self._let_go(moves.FAIL, claim, values, events)
+        return await self._let_go(moves.FAIL, claim, values, events, rest=rest)
 
     async def hand_back(self, claim: Claim, events: Sequence[NewEvent] = (), *, kind: str | None = None) -> None:
         """Give the job back to its queue, to go on from its last checkpoint elsewhere; nothing when it is stale.
@@ -151,6 +161,7 @@ class ClaimStore:
         *,
         events: Sequence[NewEvent] = (),
         also: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+        rest: Rest | None = None,
     ) -> JobState:
         """Keep the job without a worker: `waiting` for `children`, or `paused` for an `approval` or on `request`.
 
@@ -162,8 +173,15 @@ class ClaimStore:
         """
         if state not in (JobState.WAITING, JobState.PAUSED):
             raise ValueError(f"a job is held as waiting or paused, not as {state.value!r}")
+
+        async def behind_it(connection: AsyncConnection) -> None:
+            if also is not None:
+                await also(connection)
+            await make_way(connection, claim.job_id)
+
         values = {"state": state.value, "waiting_for": waiting_for}
-        held = await self._let_go(moves.HOLD, claim, values, events, also)
+        then = behind_it if waiting_for == "approval" else also
+        held = await self._let_go(moves.HOLD, claim, values, events, then, rest)
         if held is JobState.WAITING:
             # The last child may have ended while its parent was still running, and has woken nobody then.
             await self._wake(moves.WAKE, claim.job_id)
@@ -211,7 +229,10 @@ class ClaimStore:
 
         See `mutirao.jobs.reconcile` for what that is. Any number may run at once: each job is moved once.
         """
-        moved = await reconcile(self.db, self._grace_seconds) + await ApprovalStore(self.db).expire()
+        approvals = ApprovalStore(self.db)
+        moved = await reconcile(self.db, self._grace_seconds) + await approvals.expire()
+        await approvals.remind()
+        await clear_ways(self.db)
         # Last: what it has to cancel may be much, and the jobs of dead workers wait for none of it.
         await ChildStore(self.db).cut_short()
         return moved
@@ -223,11 +244,15 @@ class ClaimStore:
         values: dict[str, Any],
         events: Sequence[NewEvent],
         also: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+        rest: Rest | None = None,
     ) -> JobState:
         """Last events and the move in one transaction; without events the one statement is the transaction."""
         fault("finish.before")
         values = {"job": claim.job_id, "epoch": claim.epoch} | values
-        async with self.db.begin() if events or also else self.db.autocommit() as connection:
+        may_go_on = statement is moves.FAIL
+        async with self.db.begin() if events or also or rest else self.db.autocommit() as connection:
+            if rest is not None:
+                await (rest.lock(connection) if may_go_on else rest.write(connection))
             if events:
                 await journal.append(connection, [(claim, event) for event in events])
             state = await connection.scalar(statement, values)
@@ -235,6 +260,8 @@ class ClaimStore:
                 raise _stale(claim)
             if also is not None and state != JobState.CANCELLED:
                 await also(connection)
+            if rest is not None and may_go_on and state != JobState.QUEUED:
+                await rest.write(connection)
         fault("finish.after")
         return JobState(state)
 

@@ -35,6 +35,9 @@ SELECT id, epoch, pg_notify('{EVENTS_CHANNEL}', id::text) IS NULL AS told FROM b
     "events",
 )
 
+MODEL_CALL = "model.call"
+"""Events of this type are rows of `model_calls`, too, unless their answer was replayed."""
+
 _MODEL_CALLS = statement(
     """
 INSERT INTO model_calls (id, job_id, epoch, step, model, prompt, answer, input_tokens, output_tokens, cached_tokens,
@@ -52,18 +55,18 @@ async def append(connection: AsyncConnection, events: Sequence[tuple[Claim, NewE
 
     Events of an attempt keep their order. Those of a stale attempt are dropped.
     """
-    rows = _numbered(events)
+    rows = numbered(events)
     result = await connection.execute(_APPEND, {"events": rows})
     held = {(row.id, row.epoch) for row in result}
     # An answer that was replayed is in the journal, but it was no call.
-    made = [row for row in rows if row["type"] == "model.call" and not row["data"].get("replayed")]
+    made = [row for row in rows if row["type"] == MODEL_CALL and not row["data"].get("replayed")]
     calls = [row for row in made if (UUID(row["job"]), row["epoch"]) in held]
     if calls:
         await connection.execute(_MODEL_CALLS, {"events": calls})
     return held
 
 
-def _numbered(events: Sequence[tuple[Claim, NewEvent]]) -> list[dict[str, Any]]:
+def numbered(events: Sequence[tuple[Claim, NewEvent]]) -> list[dict[str, Any]]:
     """Rows for the database; `position` counts from 1 within each attempt."""
     count: dict[tuple[UUID, int], int] = {}
     rows = []

@@ -10,20 +10,38 @@ def _closed(outcome: str, error: str = "NULL") -> str:
     FROM job WHERE a.job_id = job.id AND a.epoch = job.epoch"""
 
 
+# The last events of an attempt, numbered behind those in its journal, in the statement that ends it.
+_LAST = """
+batch AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(:events) AS e(position int, type text, step text, data jsonb, age float)
+), """
+_WRITTEN = """
+, last AS (
+    INSERT INTO events (job_id, seq, epoch, type, step, data, created_at)
+    SELECT job.id, job.last_seq - 1 - (SELECT count(*) FROM batch) + e.position, job.epoch, e.type, e.step, e.data,
+        now() - make_interval(secs => e.age)
+    FROM job CROSS JOIN batch e
+)"""
+
+
 # Whoever was told that the end is asked for never sees another end than that.
-FINISH = statement(
-    f"""
-WITH job AS (
+def _finish(before: str = "", count: str = "1", after: str = "") -> str:
+    return f"""
+WITH {before}job AS (
     UPDATE jobs j SET
         state = CASE WHEN cancel_requested_at IS NULL THEN :state ELSE 'cancelled' END,
         output = CASE WHEN cancel_requested_at IS NULL THEN :output END,
         error = CASE WHEN cancel_requested_at IS NULL THEN :error END,
-        finished_at = now(), last_seq = last_seq + 1
+        finished_at = now(), last_seq = last_seq + {count}
     WHERE {_HELD} RETURNING {MOVED}
 ), attempt AS ({_closed("job.state", "job.error")}
-), note AS ({note("'job.' || state", CAUSE)})
-SELECT state, {TELL} FROM job""",
-    nullable=("output", "error"),
+), note AS ({note("'job.' || state", CAUSE)}){after}
+SELECT state, {TELL} FROM job"""
+
+
+FINISH = statement(_finish(), nullable=("output", "error"))
+FINISH_TELLING = statement(
+    _finish(_LAST, "1 + (SELECT count(*) FROM batch)", _WRITTEN), "events", nullable=("output", "error")
 )
 
 # `failures` in an expression is the number before this one. A pause that was asked for is left to the reconciler.

@@ -74,6 +74,39 @@ class Start(Record):
     as_node: str | None = Field(None, description="The step that the changes are taken to come from.")
 
 
+class StreamOptions(Record):
+    """Which of LangGraph's stream parts a job's journal gets, as events `stream.<mode>`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    modes: list[str] = Field(default_factory=list, description="values, updates, messages, messages-tuple, custom, …")
+    subgraphs: bool = Field(False, description="Those of sub-graphs, too.")
+    resumable: bool = Field(False, description="Frames have ids.")
+    live: bool = Field(False, description="Somebody waits for them: events are written as soon as they happen.")
+    protocol: bool = Field(False, description="Typed events of the thread protocol (v3), too.")
+
+
+class RunOptions(Record):
+    """What LangGraph is told beside the input."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: dict[str, Any] | None = Field(None, description='`{"update", "resume", "goto"}`; in place of the input.')
+    config: dict[str, Any] = Field(default_factory=dict, description='`{"tags", "recursion_limit", "configurable"}`')
+    context: dict[str, Any] | None = Field(None, description="Static context of the run.")
+    checkpoint: dict[str, Any] | None = Field(
+        None, description='Where to begin in its own thread: `{"checkpoint_id", "checkpoint_ns", "checkpoint_map"}`.'
+    )
+    interrupt_before: list[str] | str | None = Field(None, description="Steps to stop before; `*`: all.")
+    interrupt_after: list[str] | str | None = Field(None, description="Steps to stop after; `*`: all.")
+    durability: str = Field("sync", description="When checkpoints are written: sync, async or exit.")
+    stream: StreamOptions = StreamOptions()
+    multitask_strategy: str = Field("enqueue", description="What the submission did to other jobs of its thread.")
+    on_disconnect: str = Field("continue", description="What becomes of it when its reader goes away.")
+    on_completion: str | None = Field(None, description="What becomes of a thread of its own: delete or keep.")
+    kwargs: dict[str, Any] = Field(default_factory=dict, description="The request as it came, for who shows it.")
+
+
 class Job(Record):
     """One submitted execution of a workflow."""
 
@@ -83,7 +116,7 @@ class Job(Record):
     version: str
     queue: str
     state: JobState
-    input: dict[str, Any]
+    input: Any = Field(description="What the graph is given; null: it goes on from its thread's state.")
     output: Any = None
     error: Problem | None = None
     metadata: dict[str, Any]
@@ -107,6 +140,13 @@ class Job(Record):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     cancel_requested_at: datetime | None = None
+    assistant_id: UUID | None = None
+    run: RunOptions | None = Field(None, description="What LangGraph is told beside the input.")
+    webhook: str | None = Field(None, description="Where to tell of its end.")
+    created_by: str | None = Field(None, description="`key:<prefix>`, `subject:<sub>` or `schedule:<id>`.")
+    rolled_back: bool = Field(
+        False, description="Nothing is left of it once it has ended: it goes, with what it wrote."
+    )
 
 
 class Event(Record):
@@ -150,9 +190,14 @@ class Submission(Record):
     workflow: str
     version: str
     queue: str
-    input: dict[str, Any]
+    input: Any
     metadata: dict[str, Any] = {}
     thread_id: UUID | None = None
+    assistant_id: UUID | None = None
+    run: RunOptions | None = None
+    webhook: str | None = None
+    created_by: str | None = None
+    ephemeral: bool = False
     max_attempts: int = 3
     priority: int = 0
     kind: str = "shared"
@@ -177,7 +222,7 @@ class Claim(Record):
     thread_id: UUID
     workflow: str
     version: str
-    input: dict[str, Any]
+    input: Any
     metadata: dict[str, Any]
     epoch: int
     queue: str = "default"
@@ -191,6 +236,9 @@ class Claim(Record):
     start: Start | None = None
     started_at: datetime | None = Field(None, description="When its first attempt began.")
     deadline_at: datetime | None = None
+    assistant_id: UUID | None = None
+    run: RunOptions | None = None
+    created_by: str | None = None
 
 
 class NewEvent(Record):

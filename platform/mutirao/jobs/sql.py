@@ -9,18 +9,20 @@ from mutirao.jobs.channels import ENDED, EVENTS_CHANNEL, WORK_CHANNEL
 
 JOB = """id, thread_id, workflow, version, queue, state, input, output, error, metadata, epoch AS attempts, max_attempts,
     last_seq, priority, kind, parent_id, ordinal, retry, failures, limits, budget, waiting_for, deadline_at, available_at,
-    schedule_id, pause_requested_at, created_at, started_at, finished_at, cancel_requested_at"""
+    schedule_id, pause_requested_at, created_at, started_at, finished_at, cancel_requested_at,
+    assistant_id, run, webhook, created_by, rolled_back"""
 """The columns of `records.Job`."""
 
 CLAIM = """id AS job_id, project_id, thread_id, workflow, version, input, metadata, epoch, queue, priority, kind, parent_id,
-    group_id, retry, limits, budget, start, started_at, deadline_at"""
+    group_id, retry, limits, budget, start, started_at, deadline_at, assistant_id, run, created_by"""
 """The columns of `records.Claim`."""
 
 MOVED = "j.id, j.epoch, j.state, j.queue, j.error, j.last_seq, j.waiting_for, j.available_at, j.finished_at"
 """What a statement that moves jobs (j) returns of them: what `TELL` and the event that goes with the move need."""
 
 TELL = f"""pg_notify('{EVENTS_CHANNEL}', id::text) IS NULL AS told,
-    CASE WHEN finished_at IS NOT NULL THEN pg_notify('{EVENTS_CHANNEL}', id || '{ENDED}') IS NULL END AS told_end,
+    CASE WHEN finished_at IS NOT NULL OR state = 'paused' AND waiting_for = 'approval'
+        THEN pg_notify('{EVENTS_CHANNEL}', id || '{ENDED}') IS NULL END AS told_end,
     CASE WHEN state = 'queued' THEN pg_notify('{WORK_CHANNEL}', queue) IS NULL END AS told_work"""
 """Wakes readers of the job, whoever waits for its end, and the workers of its queue. Sent when the move is committed."""
 

@@ -58,6 +58,7 @@ TRANSITIONS: dict[tuple[JobState, JobState], tuple[Actor, ...]] = {
     (_S.WAITING, _S.FAILED): (_A.RECONCILER,),
     (_S.PAUSED, _S.QUEUED): (_A.CLIENT, _A.RECONCILER),  # decided, resumed, or an approval ran out
     (_S.PAUSED, _S.CANCELLED): (_A.CLIENT,),
+    (_S.PAUSED, _S.SUCCEEDED): (_A.CLIENT,),  # a later job of its thread went on from where it stood
     (_S.PAUSED, _S.FAILED): (_A.RECONCILER,),
     (_S.STRANDED, _S.QUEUED): (_A.CLIENT, _A.RECONCILER),
     (_S.STRANDED, _S.CANCELLED): (_A.CLIENT,),

@@ -49,7 +49,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Look at everything; changes nothing."""
     home = home_of(settings)
     findings = [_python(), *_wheels(settings), *_model(settings), _folder(home), _disk(home), _account(home)]
-    return [*findings, _locale(), *_ports(home), _running(home), *_urls(settings), _bubblewrap()]
+    return [*findings, _locale(), *_ports(home), _running(home), *_urls(settings), *_wall(settings), _bubblewrap()]
 
 
 def _python() -> Finding:
@@ -181,6 +181,30 @@ def _unreachable(host: str, port: int) -> str | None:
     except OSError as error:
         return f"{host}:{port} does not answer: {error.strerror or error}"
     return None
+
+
+def _wall(settings: Settings) -> Iterator[Finding]:
+    """Whether the API can be bound to one project at a time on the database that the settings name."""
+    if settings.stack.database_url is None:
+        return
+    # Heavy, and of use only where there is a database to ask.
+    import psycopg
+
+    from mutirao.db.engine import psycopg_url
+    from mutirao.db.tenancy import MAY_BE_BOUND, REMEDY
+
+    try:
+        url = psycopg_url(settings.stack.database_url.get_secret_value())
+        with psycopg.connect(url, connect_timeout=int(CONNECT_SECONDS)) as connection:
+            row = connection.execute(MAY_BE_BOUND.encode()).fetchone()
+    except psycopg.Error:
+        return  # that it cannot be reached is said above
+    found = bool(row and row[0])
+    yield Finding(
+        name="row-level security", ok=found, needed=False, remedy=REMEDY,
+        detail="the API is bound to one project at a time" if found else "no role mutirao_api: projects are apart by "
+        "statements only",
+    )  # fmt: skip
 
 
 def _bubblewrap() -> Finding:

@@ -64,6 +64,8 @@ class Planner:
         }  # fmt: skip
         parts = [makers[name]() for name in makers if name in names]
         url = self._api_address() if "api" in names else None
+        if url is not None and self._settings.webhooks.secret_key is None:
+            self._env["MUTIRAO_SECRET_KEY"] = self._home.secret("secret.key")
         env = dict(self._env)
         if url is not None:
             parts.append(ApiPart(url, int(env["MUTIRAO_API_PORT"]), {**env, "MUTIRAO_API_KEY": self._api_key()}))

@@ -59,6 +59,7 @@ async def cancel_job(
 ) -> Job:
     """Ask for the end of a job and of its children. Its state is `cancelled` once nothing of it runs any more."""
     job = await services.jobs.cancel(caller.project_id, job_id)
+    await services.audit.record(caller, "job.cancel", job_id)
     if job.state.terminal or not wait:
         return job
     return await ended(services, caller.project_id, job_id, wait)
@@ -67,13 +68,17 @@ async def cancel_job(
 @router.post("/{job_id}/pause", status_code=202, responses=responses(401, 404, 409, 422))
 async def pause_job(job_id: UUID, services: HasServices, caller: Caller) -> Job:
     """Ask a job to stand still. A running one is `paused` after the step it is in; finished steps stay finished."""
-    return await services.jobs.pause(caller.project_id, job_id)
+    job = await services.jobs.pause(caller.project_id, job_id)
+    await services.audit.record(caller, "job.pause", job_id)
+    return job
 
 
 @router.post("/{job_id}/resume", status_code=202, responses=responses(401, 404, 409, 422))
 async def resume_job(job_id: UUID, services: HasServices, caller: Caller) -> Job:
     """Let a paused job go on. One that waits for a decision goes on when that is made, not by this."""
-    return _hinted(services, await services.jobs.resume(caller.project_id, job_id))
+    job = await services.jobs.resume(caller.project_id, job_id)
+    await services.audit.record(caller, "job.resume", job_id)
+    return _hinted(services, job)
 
 
 @router.post("/{job_id}/retry", status_code=202, responses=responses(401, 404, 409, 413, 422))
@@ -91,6 +96,8 @@ async def retry_job(
     await _known_checkpoint(services, job, request.checkpoint_id)
     options: dict[str, Any] = {"version": request.version, "budget": request.budget}
     retried = await services.jobs.retry(caller.project_id, job_id, checkpoint_id=request.checkpoint_id, **options)
+    said = request.model_dump(mode="json", exclude_none=True)
+    await services.audit.record(caller, "job.retry", job_id, said)
     return _hinted(services, retried)
 
 
@@ -113,6 +120,8 @@ async def fork_job(
         as_node=request.as_node,
         metadata=request.metadata,
     )
+    said = {"fork": str(forked.id), "checkpoint_id": request.checkpoint_id}
+    await services.audit.record(caller, "job.fork", job_id, said)
     response.headers["Location"] = f"/api/v1/jobs/{forked.id}"
     return _hinted(services, forked)
 

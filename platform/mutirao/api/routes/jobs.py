@@ -10,12 +10,13 @@ from pydantic import BaseModel, Field
 from mutirao.api import pages
 from mutirao.api.pages import Cursor, Limit
 from mutirao.api.problems import responses
+from mutirao.api.routes.filters import Filtered
 from mutirao.api.services import Caller, HasServices, Services
 from mutirao.api.submission import JobRequest, submit
 from mutirao.db.notices import wait_for
 from mutirao.jobs.checkpoints import Checkpoint
+from mutirao.jobs.lists import JobSort
 from mutirao.jobs.records import Attempt, Job
-from mutirao.jobs.states import JobState
 from mutirao.jobs.store import ENDED
 from mutirao.jobs.usage import Usage
 
@@ -63,23 +64,16 @@ async def submit_job(
 async def list_jobs(
     services: HasServices,
     caller: Caller,
-    workflow: Annotated[str | None, Query(description="Only this workflow.")] = None,
-    state: Annotated[list[JobState] | None, Query(description="Only these states.")] = None,
-    parent_id: Annotated[UUID | None, Query(description="Only what this job fanned out to.")] = None,
-    schedule_id: Annotated[UUID | None, Query(description="Only what this schedule started.")] = None,
+    wanted: Filtered,
+    sort: Annotated[
+        JobSort, Query(description="Order; those that have not finished count as finishing last.")
+    ] = JobSort.NEWEST,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> JobPage:
-    """Jobs of the project, newest first."""
-    jobs = await services.jobs.page(
-        caller.project_id,
-        before=pages.read_cursor(cursor),
-        workflow=workflow,
-        states=state,
-        parent_id=parent_id,
-        schedule_id=schedule_id,
-        limit=limit + 1,
-    )
+    """Jobs of the project, newest first unless `sort` says otherwise."""
+    after = pages.read_cursor(cursor)
+    jobs = await services.lists.page(caller.project_id, wanted, sort=sort, after=after, limit=limit + 1)
     rows, following = pages.cut(jobs, limit)
     return JobPage(jobs=rows, next=following)
 

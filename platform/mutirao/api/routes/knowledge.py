@@ -13,7 +13,7 @@ from mutirao.api.routes.artifacts import opened, parts_of
 from mutirao.api.routes.jobs import ended
 from mutirao.api.services import Caller, HasServices, Services
 from mutirao.api.submission import JobRequest, submit
-from mutirao.errors import NoWorker, StepFailed
+from mutirao.errors import Conflict, NoWorker
 from mutirao.jobs.records import Job
 from mutirao.jobs.states import JobState
 from mutirao.knowledge.media import sniff
@@ -120,13 +120,13 @@ async def download_document(document_id: UUID, services: HasServices, caller: Ca
 @router.get(
     "/documents/{document_id}/text",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/plain": {}}}, **responses(401, 404, 422)},
+    responses={200: {"content": {"text/plain": {}}}, **responses(401, 404, 409, 422)},
 )
 async def download_text(document_id: UUID, services: HasServices, caller: Caller) -> StreamingResponse:
     """The document's text, UTF-8, as the offsets of its citations count it."""
     document = await services.knowledge.document(caller.project_id, document_id)
     if document.text_sha256 is None:
-        raise StepFailed(f"document {document.name!r} has no text: it is {document.state.value}")
+        raise Conflict(f"document {document.name!r} has no text: it is {document.state.value}")
     return await _download(services, document.text_sha256, f"{document.name}.txt", "text/plain; charset=utf-8")
 
 
@@ -134,6 +134,7 @@ async def download_text(document_id: UUID, services: HasServices, caller: Caller
 async def delete_document(document_id: UUID, services: HasServices, caller: Caller) -> Response:
     """Delete a version of a document: it is never found again from this moment on; its vectors are removed by a job."""
     collection_id = await services.knowledge.delete(caller.project_id, document_id)
+    await services.audit.record(caller, "document.delete", document_id)
     forget = {"collection_id": str(collection_id), "document_id": str(document_id)}
     await submit(services, caller.project_id, JobRequest(workflow=FORGET, input=forget))
     return Response(status_code=204)

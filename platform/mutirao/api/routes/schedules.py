@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from mutirao.api import pages
+from mutirao.api.etags import Expected, tag
 from mutirao.api.pages import Cursor, Limit
 from mutirao.api.problems import responses
 from mutirao.api.services import Caller, HasServices
@@ -50,6 +51,7 @@ class ScheduleRequest(BaseModel):
     timezone: Zone = "UTC"
     enabled: bool = True
     end_at: End = None
+    thread_id: UUID | None = Field(None, description="Its jobs run in this thread; default: each in one of its own.")
 
 
 class ScheduleChanges(BaseModel):
@@ -84,7 +86,10 @@ async def add_schedule(request: ScheduleRequest, response: Response, services: H
     """Start a workflow by the clock. The input is checked now, and again each time."""
     new = NewSchedule.model_validate(request, from_attributes=True)
     schedule = await services.schedules.add(caller.project_id, new)
+    said = {"name": schedule.name, "workflow": schedule.workflow, "cron": schedule.cron}
+    await services.audit.record(caller, "schedule.create", schedule.id, said)
     response.headers["Location"] = f"/api/v1/schedules/{schedule.id}"
+    tag(response, schedule.revision)
     return schedule
 
 
@@ -100,23 +105,35 @@ async def list_schedules(
 
 
 @router.get("/{schedule_id}", responses=responses(401, 404, 422))
-async def get_schedule(schedule_id: UUID, services: HasServices, caller: Caller) -> Schedule:
+async def get_schedule(schedule_id: UUID, response: Response, services: HasServices, caller: Caller) -> Schedule:
     """One schedule, with its next five times."""
-    return await services.schedules.get(caller.project_id, schedule_id)
+    schedule = await services.schedules.get(caller.project_id, schedule_id)
+    tag(response, schedule.revision)
+    return schedule
 
 
-@router.patch("/{schedule_id}", responses=responses(401, 404, 409, 413, 422))
+@router.patch("/{schedule_id}", responses=responses(401, 404, 409, 412, 413, 422))
 async def change_schedule(
-    schedule_id: UUID, request: ScheduleChanges, services: HasServices, caller: Caller
+    schedule_id: UUID,
+    request: ScheduleChanges,
+    response: Response,
+    services: HasServices,
+    caller: Caller,
+    expected: Expected,
 ) -> Schedule:
     """Change a schedule, or stop it and let it go on. Times that passed while it was off are not made up for."""
-    return await services.schedules.change(caller.project_id, schedule_id, request.given())
+    given = request.given()
+    schedule = await services.schedules.change(caller.project_id, schedule_id, given, expected=expected)
+    await services.audit.record(caller, "schedule.change", schedule_id, {"changed": sorted(given)})
+    tag(response, schedule.revision)
+    return schedule
 
 
 @router.delete("/{schedule_id}", status_code=204, responses=responses(401, 404, 422))
 async def delete_schedule(schedule_id: UUID, services: HasServices, caller: Caller) -> Response:
     """Delete a schedule; its jobs stay."""
     await services.schedules.delete(caller.project_id, schedule_id)
+    await services.audit.record(caller, "schedule.delete", schedule_id)
     return Response(status_code=204)
 
 
@@ -125,5 +142,6 @@ async def trigger_schedule(schedule_id: UUID, response: Response, services: HasS
     """Submit its job now, beside those of its times."""
     job = await services.schedules.trigger(caller.project_id, schedule_id)
     services.hints.send(job.queue, job.id)
+    await services.audit.record(caller, "schedule.trigger", schedule_id, {"job_id": str(job.id)})
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return job

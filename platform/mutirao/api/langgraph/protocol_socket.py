@@ -1,0 +1,180 @@
+"""One WebSocket of the thread protocol: commands, their answers, and the events of its subscriptions, in one order."""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from mutirao.api.langgraph.protocol_commands import Commands, answered
+from mutirao.api.langgraph.protocol_events import Filter, agents, dump, told, tree
+from mutirao.api.langgraph.protocol_messages import Command, CommandError, Done, Namespace, Refused
+from mutirao.api.langgraph.protocol_stream import ThreadStreams
+from mutirao.ids import new_id
+from mutirao.keys import Identity
+from mutirao.logs import logger
+
+_log = logger("protocol")
+_MOST_SUBSCRIPTIONS = 100
+_FAILED = {"type": "error", "id": None, "error": "unknown_error", "message": "the thread's events cannot be read"}
+
+
+class _Subscribe(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    channels: list[str]
+    namespaces: list[Namespace] | None = None
+    depth: int | None = Field(None, ge=0)
+    since: int | None = Field(None, ge=-1, lt=1 << 63)
+
+
+class _Unsubscribe(BaseModel):
+    subscription_id: str
+
+
+class _Reconnect(BaseModel):
+    run_id: UUID
+    last_event_id: str | None = None
+    subscriptions: list[str] = Field(default_factory=list)
+
+
+@dataclass
+class _Subscription:
+    """What one subscription wants, and the task that reads it."""
+
+    wanted: Filter
+    task: "asyncio.Task[None]"
+
+
+class Socket:
+    """Serves one connection to its end.
+
+    An event that several subscriptions want comes once for each of them: one that begins late is told again what the
+    others know. A client that reads slowly slows down its own subscriptions and nothing else.
+    """
+
+    def __init__(
+        self, websocket: WebSocket, streams: ThreadStreams, commands: Commands, caller: Identity, thread_id: UUID
+    ) -> None:
+        self._websocket = websocket
+        self._streams = streams
+        self._commands = commands
+        self._caller = caller
+        self._thread_id = thread_id
+        self._subscriptions: dict[str, _Subscription] = {}
+        self._sending = asyncio.Lock()
+        self._methods = {
+            "subscription.subscribe": self._subscribe,
+            "subscription.unsubscribe": self._unsubscribe,
+            "subscription.reconnect": self._reconnect,
+        }
+
+    async def serve(self) -> None:
+        """Take commands until the client goes away."""
+        try:
+            while True:
+                message = await self._websocket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                raw = message.get("text")
+                await self._take(raw if raw is not None else message.get("bytes") or b"")
+        except WebSocketDisconnect:
+            return
+        finally:
+            for subscription in self._subscriptions.values():
+                subscription.task.cancel()
+            await asyncio.gather(*(each.task for each in self._subscriptions.values()), return_exceptions=True)
+
+    async def _take(self, raw: str | bytes) -> None:
+        try:
+            command = Command.model_validate(orjson.loads(raw))
+        except (orjson.JSONDecodeError, ValidationError):
+            message = "a command is JSON and has an integer `id` and a `method`"
+            await self._send(Refused(id=None, error="invalid_argument", message=message).model_dump())
+            return
+        own = self._methods.get(command.method)
+        if own is None:
+            await self._answer(await self._commands.answer(command))
+        elif isinstance(refused := await answered(command, own), Refused):
+            await self._answer(refused)
+
+    async def _answer(self, answer: Done | Refused) -> None:
+        await self._send(answer.model_dump(exclude_none=True, mode="json"))
+
+    async def _subscribe(self, command: Command) -> Done:
+        params = _Subscribe.model_validate(command.params)
+        wanted = Filter.of(params.channels, params.namespaces, params.depth)
+        if len(self._subscriptions) >= _MOST_SUBSCRIPTIONS:
+            raise CommandError("invalid_argument", f"a connection has at most {_MOST_SUBSCRIPTIONS} subscriptions")
+        name = str(new_id())
+        done = Done(id=command.id, result={"subscription_id": name})
+        await self._answer(done)  # before its first event, or the client would not know whose that is
+        self._begin(name, wanted, params.since)
+        return done
+
+    def _begin(self, name: str, wanted: Filter, since: int | None) -> None:
+        task = asyncio.create_task(self._tell(wanted, since), name=f"subscription:{name}")
+        self._subscriptions[name] = _Subscription(wanted, task)
+
+    async def _unsubscribe(self, command: Command) -> Done:
+        await self._end(_Unsubscribe.model_validate(command.params).subscription_id)
+        done = Done(id=command.id, result={})
+        await self._answer(done)
+        return done
+
+    async def _end(self, name: str) -> _Subscription:
+        subscription = self._subscriptions.pop(name, None)
+        if subscription is None:
+            raise CommandError("no_such_subscription", f"this connection has no subscription {name[:80]!r}")
+        subscription.task.cancel()
+        await asyncio.gather(subscription.task, return_exceptions=True)
+        return subscription
+
+    async def _reconnect(self, command: Command) -> Done:
+        """Tell the subscriptions of this connection again from an event on."""
+        params = _Reconnect.model_validate(command.params)
+        since = _seq_of(params.last_event_id)
+        known = [name for name in params.subscriptions if name in self._subscriptions]
+        run = await self._commands.events(params.run_id)
+        missed = [event for event in run if event.seq > since]
+        filters = [(await self._end(name)).wanted for name in known]
+        shown = [told(event) for event in missed]
+        result: dict[str, Any] = {
+            "restored": len(known) == len(params.subscriptions),
+            "missed_events": sum(any(wanted.wants(event) for wanted in filters) for event in shown),
+            "current_namespaces": list(agents(tree(run, run[0].workflow))),
+        }
+        done = Done(id=command.id, result=result)
+        await self._answer(done)
+        for name, wanted in zip(known, filters, strict=True):
+            self._begin(name, wanted, since)
+        return done
+
+    async def _tell(self, wanted: Filter, since: int | None) -> None:
+        try:
+            async with aclosing(
+                self._streams.follow(self._caller.project_id, self._thread_id, wanted, since)
+            ) as events:
+                async for event in events:
+                    if event is not None:
+                        await self._send(event)
+        except (WebSocketDisconnect, RuntimeError):
+            return  # the client has gone, which `serve` is told, too
+        except Exception as error:  # noqa: BLE001 (said to the client, which nothing else would tell)
+            _log.warning("protocol.stream_failed", thread=str(self._thread_id), error=repr(error))
+            await self._send(_FAILED)
+            await self._websocket.close(code=1011)
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        async with self._sending:
+            await self._websocket.send_text(dump(message).decode())
+
+
+def _seq_of(event_id: str | None) -> int:
+    """The number in an event's id; -1: from the beginning."""
+    digits = (event_id or "").rpartition("-")[2]
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 19 else -1

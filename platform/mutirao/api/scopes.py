@@ -1,0 +1,93 @@
+"""Which scope a request needs: one table for all routes of all doors, and what a test holds it against.
+
+A request that no line is for is let through without an identity: what is not there answers 404 or 405, and a route that
+wants to know its caller refuses. So a new route without a line is closed, and a test fails.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from mutirao.keys import Scope
+
+
+class Class(StrEnum):
+    """What a request counts as for rate limits."""
+
+    READ = "read"
+    SUBMIT = "submit"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A line of the table. `scope` None: anybody, without a key."""
+
+    methods: str
+    path: str
+    """`*` stands for one part of a path or a piece of it, `**` for any number of parts, none included."""
+    scope: Scope | None
+
+    @property
+    def limit(self) -> Class:
+        return Class.READ if self.scope is Scope.READ else Class.SUBMIT
+
+
+_READ, _SUBMIT, _APPROVE, _ADMIN = Scope.READ, Scope.SUBMIT, Scope.APPROVE, Scope.ADMIN
+_ANY = "GET POST PUT PATCH DELETE"
+
+# The first line that fits counts.
+RULES = (
+    # Without a key: whether this is alive, and what it understands.
+    Rule("GET", "/livez", None), Rule("GET", "/readyz", None), Rule("GET", "/metrics", None),
+    Rule("GET", "/ok", None), Rule("GET", "/info", None), Rule("GET", "/openapi*", None),
+    Rule("GET", "/docs/**", None), Rule("GET", "/redoc", None), Rule("GET", "/reference/**", None),
+    # The native API.
+    Rule(_ANY, "/api/v1/keys/**", _ADMIN),
+    Rule(_ANY, "/api/v1/projects/**", _ADMIN),
+    Rule(_ANY, "/api/v1/audit/**", _ADMIN),
+    Rule(_ANY, "/api/v1/webhooks/**", _ADMIN), Rule(_ANY, "/api/v1/deliveries/**", _ADMIN),
+    Rule("PUT PATCH POST DELETE", "/api/v1/project/**", _ADMIN),
+    Rule("POST PUT PATCH", "/api/v1/approvals/**", _APPROVE),
+    Rule("POST", "/api/v1/search", _READ), Rule("POST", "/api/v1/**/search", _READ),
+    Rule("POST", "/api/v1/**/count", _READ), Rule("POST", "/api/v1/**/validate", _READ),
+    Rule("POST", "/api/v1/**/history", _READ),
+    Rule("GET", "/api/v1/**", _READ),
+    Rule("POST PUT PATCH DELETE", "/api/v1/**", _SUBMIT),
+    # The LangGraph protocol. A search, a count and a stream of a thread are read, whatever their method.
+    Rule("POST", "/*/search", _READ), Rule("POST", "/*/count", _READ),
+    Rule("POST", "/runs/crons/search", _READ), Rule("POST", "/runs/crons/count", _READ),
+    Rule("POST", "/store/items/search", _READ), Rule("POST", "/store/namespaces", _READ),
+    Rule("POST", "/assistants/*/versions", _READ),
+    Rule("POST", "/threads/*/history", _READ), Rule("POST", "/threads/*/state/checkpoint", _READ),
+    Rule("POST", "/threads/*/stream/events", _READ), Rule("POST", "/threads/*/stream", _READ),
+    *(Rule("GET", f"/{name}/**", _READ) for name in ("assistants", "threads", "runs", "store")),
+    *(Rule("POST PUT PATCH DELETE", f"/{name}/**", _SUBMIT) for name in ("assistants", "threads", "runs", "store")),
+    # Doors: a tool that is called, and a conversation, is a job.
+    Rule("GET", "/v1/**", _READ), Rule("POST DELETE", "/v1/**", _SUBMIT),
+    Rule("GET POST DELETE", "/mcp/**", _SUBMIT),
+    # A project's own routes, served by its worker.
+    Rule("GET", "/app/**", _READ), Rule("POST PUT PATCH DELETE", "/app/**", _SUBMIT),
+)  # fmt: skip
+
+
+def _expression(path: str) -> str:
+    parts = re.split(r"(/\*\*|\*)", path)
+    return "".join({"/**": "(?:/.*)?", "*": "[^/]*"}.get(part, re.escape(part)) for part in parts)
+
+
+@cache
+def _table(method: str) -> tuple[re.Pattern[str], tuple[Rule, ...]]:
+    rules = tuple(rule for rule in RULES if method in rule.methods.split())
+    return re.compile("|".join(f"({_expression(rule.path)})" for rule in rules) or "(?!)", re.DOTALL), rules
+
+
+def needed(method: str, path: str) -> Rule | None:
+    """The line for a request; None when there is none. HEAD is as GET, a websocket (method `WEBSOCKET`), too."""
+    if method not in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        if method not in ("HEAD", "WEBSOCKET"):
+            return None
+        method = "GET"
+    pattern, rules = _table(method)
+    found = pattern.fullmatch(path)
+    return rules[found.lastindex - 1] if found and found.lastindex else None

@@ -1,0 +1,59 @@
+"""Callers without a key: let in only where the settings say so, and only from this machine.
+
+For tools that know no keys. A page in a browser of this machine is not let in: neither one of another origin nor one
+whose name was pointed at this machine.
+"""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+
+from mutirao.errors import SettingsInvalid, Unauthorized
+from mutirao.keys import ALL_SCOPES, Identity, Scope
+from mutirao.projects import Projects
+from mutirao.settings import Settings
+
+SUBJECT = "anonymous"
+
+
+class Visitors:
+    """Whom the API lets in without a key; nobody, unless `MUTIRAO_ANONYMOUS_PROJECT` names a project.
+
+    Raises:
+        SettingsInvalid: it does, and the API listens for other machines, too.
+    """
+
+    def __init__(self, settings: Settings, projects: Projects) -> None:
+        self._project = settings.access.anonymous_project
+        self._origins = {origin.strip() for origin in settings.api.cors_origins.split(",") if origin.strip()}
+        self._projects = projects
+        host = settings.api.api_host
+        if self._project is not None and not is_loopback(host):
+            raise SettingsInvalid(
+                f"MUTIRAO_ANONYMOUS_PROJECT={self._project!r} lets everybody in, and MUTIRAO_API_HOST={host!r} is not only "
+                "this machine: unset one of them"
+            )
+
+    @property
+    def welcome(self) -> bool:
+        """Whether anybody may come without a key."""
+        return self._project is not None
+
+    async def identify(self, headers: Headers, address: str) -> Identity:
+        """The identity of whoever has no key: may do all but administer. Raises Unauthorized."""
+        assert self._project is not None
+        origin, host = headers.get("origin"), urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        foreign = origin is not None and origin not in self._origins and "*" not in self._origins
+        if foreign or not is_loopback(host) or not is_loopback(address):
+            raise Unauthorized("without a key only programs of this machine are let in; send a key")
+        project_id = await self._projects.find(self._project)
+        return Identity(project_id=project_id, subject=SUBJECT, scopes=ALL_SCOPES - {Scope.ADMIN})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address of a host is this machine's own."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

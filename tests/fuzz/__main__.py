@@ -1,0 +1,93 @@
+"""Start the servers, let Schemathesis at them, end the servers. Exit code: that of Schemathesis.
+
+`python -m tests.fuzz --seconds 600`. Schemathesis is another program with its own packages: `--schemathesis` says where.
+"""
+
+import argparse
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from mutirao.db import Database
+from mutirao.keys import new_key_text
+from mutirao.projects import Projects
+from mutirao.stack.embedded import EmbeddedParts
+
+from tests.servers import Servers, new_database, own_redis
+
+PEERS = ("ana", "bo")
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "ignored_auth",
+    "object_level_authorization",
+)
+
+
+async def keys(url: str) -> dict[str, str]:
+    """A key of each of two projects."""
+    db = Database(url)
+    try:
+        projects = Projects(db)
+        made = {name: new_key_text() for name in PEERS}
+        for name, key in made.items():
+            await projects.add_key(await projects.ensure(name), key, name)
+        return made
+    finally:
+        await db.close()
+
+
+def configure(folder: Path, made: dict[str, str]) -> None:
+    """Who calls, as Schemathesis reads it."""
+    users = [
+        {"name": name, "fixedHeaders": [{"name": "Authorization", "value": f"Bearer {key}"}]}
+        for name, key in made.items()
+    ]
+    (folder / "auth.json").write_text(json.dumps({"schemaVersion": "0.1.0", "auth": users}), encoding="utf-8")
+    peers = ", ".join(f'"{name}"' for name in PEERS)
+    config = f'[auth.wfc]\npath = "{folder / "auth.json"}"\npeers = [{peers}]\n'
+    (folder / "schemathesis.toml").write_text(config, encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--schemathesis", default=shutil.which("schemathesis") or "schemathesis")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--report", type=Path, help="where to put the log of the API when it has said an error")
+    options, more = parser.parse_known_args()
+    with tempfile.TemporaryDirectory(prefix="mutirao-fuzz-") as name:
+        folder = Path(name)
+        with (
+            EmbeddedParts(folder / "parts", ["postgres", "valkey", "chroma"]) as parts,
+            new_database(parts.database_url) as url,
+            Servers(folder, database_url=url, redis_url=own_redis(parts.redis_url), env=parts.env) as servers,
+        ):
+            limits = {f"rate_limit_{what}": "off" for what in ("read", "submit", "failures")}
+            secret = "fuzzing-fuzzing-fuzzing"
+            servers.start_api(**limits, max_streams="0", secret_key=secret)
+            servers.start_worker("fuzz", lease_seconds="5", secret_key=secret)
+            configure(folder, asyncio.run(keys(url)))
+            command = [
+                options.schemathesis, "--config-file", str(folder / "schemathesis.toml"), "run",
+                f"{servers.url}/openapi.json", "--checks", ",".join(CHECKS), "--max-time", str(options.seconds),
+                "--request-timeout", "20", "--continue-on-failure", "--suppress-health-check", "all",
+                *(("--seed", str(options.seed)) if options.seed is not None else ()), *more,
+            ]  # fmt: skip
+            code = subprocess.run(command, cwd=folder, check=False).returncode
+            errors = [line for line in servers.logs().splitlines() if '"level": "error"' in line]
+            sys.stdout.write("\n".join(["", "errors in the log of the API and the worker:", *errors[-20:]]) + "\n")
+            if options.report:
+                options.report.write_text(servers.logs(), encoding="utf-8")
+            return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
