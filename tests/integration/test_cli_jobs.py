@@ -187,3 +187,18 @@ def test_a_file_is_sent_and_too_large_a_one_refused(servers: Servers, tmp_path: 
         with pytest.raises(TooLarge, match="MUTIRAO_MAX_UPLOAD_BYTES"):
             client.upload(tmp_path / "large")
     assert (upload.name, upload.size) == ("ação.txt", 5)
+
+
+def test_the_state_of_a_thread_is_shown_changed_and_looked_back_on(run: Run, tmp_path: Path) -> None:
+    job = json.loads(run("run", "noop", "-i", "n=1", "--json").stdout)
+    thread = job["thread_id"]
+    assert json.loads(run("threads", "state", thread, "--json").stdout)["values"]["n"] == 4
+    changed = run("threads", "write", thread, '{"n": 9}', "--as-node", "b")
+    assert (changed.returncode, changed.stderr) == (0, "")
+    assert '{"n": 9}' in run("threads", "state", thread).stdout
+    states = json.loads(run("threads", "history", thread, "--json").stdout)["states"]
+    assert [states[0]["values"]["n"], states[1]["values"]["n"]] == [9, 4]
+    assert states[0]["checkpoint"]["checkpoint_id"] in run("threads", "history", thread, "--limit", "1").stdout
+    copied = json.loads(run("threads", "copy", thread, "--json").stdout)
+    assert json.loads(run("threads", "state", copied["id"], "--json").stdout)["values"]["n"] == 9
+    assert json.loads(run("threads", "storage", thread, "--json").stdout)["checkpoints"]["count"] > 0

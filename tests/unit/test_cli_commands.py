@@ -21,8 +21,16 @@ COMMANDS = [
     ["init"], ["demo"], ["up"], ["down"], ["status"], ["doctor"], ["models", "pull"], ["workflows", "show"],
     ["workflows", "versions"], ["workflows", "check"], ["project", "show"], ["project", "set"],
     *(["jobs", verb] for verb in ("pause", "resume", "retry", "fork", "children", "checkpoints", "usage", "approvals")),
-    *(["approvals", verb] for verb in ("list", "show", "decide")),
-    *(["schedules", verb] for verb in ("list", "add", "show", "pause", "resume", "delete", "trigger")),
+    *(["jobs", verb] for verb in ("batch", "counts", "journal")),
+    *(["approvals", verb] for verb in ("list", "show", "decide", "assign")),
+    *(["schedules", verb] for verb in ("list", "add", "show", "change", "pause", "resume", "delete", "trigger")),
+    *(["threads", verb] for verb in ("list", "show", "create", "change", "delete", "copy", "state", "write")),
+    *(["threads", verb] for verb in ("history", "storage")),
+    *(["assistants", verb] for verb in ("list", "show", "create", "change", "delete", "versions", "use")),
+    *(["webhooks", verb] for verb in ("list", "add", "show", "change", "delete", "test", "rotate")),
+    *(["deliveries", verb] for verb in ("list", "show", "replay")),
+    *(["keys", verb] for verb in ("list", "create", "show", "revoke", "rotate")),
+    ["projects", "list"], ["projects", "create"], ["audit"], ["knowledge", "show"], ["knowledge", "fetch"],
 ]  # fmt: skip
 
 
@@ -66,6 +74,14 @@ def test_no_command_at_all_shows_the_help(cli: CliRunner) -> None:
      ["project", "set", "--max-running", "1", "--no-max-running"], ["schedules", "add", "name", "w"],
      ["approvals", "decide", "00000000-0000-0000-0000-000000000000"],
      ["approvals", "decide", "00000000-0000-0000-0000-000000000000", "--approve", "--reject"],
+     ["approvals", "decide", "00000000-0000-0000-0000-000000000000", "--approve", "--message", "why"],
+     ["approvals", "assign", "00000000-0000-0000-0000-000000000000"],
+     ["jobs", "cancel"], ["jobs", "cancel", "--all-matching"], ["jobs", "cancel", "--state", "queued"],
+     ["jobs", "cancel", "00000000-0000-0000-0000-000000000000", "--all-matching", "--workflow", "w"],
+     ["jobs", "retry", "--all-matching", "--workflow", "w", "--current-version"], ["threads", "change", "x"],
+     ["threads", "change", "00000000-0000-0000-0000-000000000000"], ["keys", "create", "n", "--scope", "everything"],
+     ["webhooks", "change", "00000000-0000-0000-0000-000000000000"], ["jobs", "list", "--after", "yesterday"],
+     ["schedules", "change", "00000000-0000-0000-0000-000000000000"],
      ["approvals", "decide", "not-a-uuid", "--approve"], ["jobs", "children", "x"]],
     ids=" ".join,
 )  # fmt: skip

@@ -40,6 +40,7 @@ def server(*answers: Answer) -> Iterator[tuple[str, list[BaseHTTPRequestHandler]
 
     setattr(Handler, "do_GET", Handler.respond)  # noqa: B010 (names that only http.server may choose)
     setattr(Handler, "do_POST", Handler.respond)  # noqa: B010
+    setattr(Handler, "do_PATCH", Handler.respond)  # noqa: B010
 
     running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=running.serve_forever, args=(0.01,))

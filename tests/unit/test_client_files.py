@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from mutirao.client import zip_folder
 from mutirao.client.connection import ConnectionLost
-from mutirao.client.download import NameRefused, place_of, write
+from mutirao.client.download import NameRefused, place_of, writing
 from mutirao.errors import InvalidInput
 from mutirao.jobs.records import Artifact
 
@@ -20,6 +20,12 @@ def artifact(content: bytes, name: str = "report.md") -> Artifact:
         id=uuid4(), job_id=uuid4(), name=name, media_type="text/plain", size=len(content),
         sha256=hashlib.sha256(content).hexdigest(), created_at=datetime.now(UTC),
     )  # fmt: skip
+
+
+def write(found: Artifact, parts: list[bytes], target: Path) -> None:
+    with writing(found, target) as take:
+        for part in parts:
+            take(part)
 
 
 @pytest.mark.parametrize(

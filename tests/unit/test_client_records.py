@@ -1,10 +1,11 @@
 """The client's records are those of the API, and its errors those of the platform."""
 
 import pytest
-from mutirao import catalogue, errors, uploads, workers
+from mutirao import assistants, audit, catalogue, deliveries, errors, threads, uploads, webhooks, workers
+from mutirao import keys as platform_keys
 from mutirao import projects as platform_projects
 from mutirao import schedules as platform_schedules
-from mutirao.api.routes import approvals, jobs, knowledge, projects, schedules
+from mutirao.api.routes import approvals, bulk, keys, knowledge, projects
 from mutirao.client import records
 from mutirao.client.problems import error_of
 from mutirao.errors import InputRejected, InvalidInput, MutiraoError, NotFound, StorageFull, Unavailable
@@ -18,22 +19,38 @@ SAME = [
     (records.Workflow, catalogue.CataloguedWorkflow),
     (records.Worker, workers.Worker),
     (records.Upload, uploads.Upload),
-    (records.JobPage, jobs.JobPage),
-    (records.ChildPage, jobs.ChildPage),
     (records.Checkpoint, checkpoints.Checkpoint),
     (records.Usage, usage.Usage),
     (records.MonthUsage, usage.MonthUsage),
     (records.ProjectBudget, platform_projects.ProjectBudget),
     (records.Project, projects.ProjectView),
     (records.Approval, job_approvals.Approval),
-    (records.ApprovalPage, approvals.ApprovalPage),
     (records.Schedule, platform_schedules.Schedule),
-    (records.SchedulePage, schedules.SchedulePage),
     (records.WorkflowVersion, catalogue.WorkflowVersion),
     (records.Collection, knowledge_records.Collection),
     (records.Document, knowledge_records.Document),
     (records.AddedDocument, knowledge.Added),
     (records.SearchResult, knowledge.SearchResult),
+    (records.Thread, threads.Thread),
+    (records.StorageUse, threads.Use),
+    (records.Storage, threads.Storage),
+    (records.Assistant, assistants.Assistant),
+    (records.JobCounts, bulk.JobCounts),
+    (records.Refusal, bulk.Refusal),
+    (records.BatchResult, bulk.BatchResult),
+    (records.BatchAnswer, bulk.BatchAnswer),
+    (records.DecisionProblem, approvals.DecisionProblem),
+    (records.DecisionResult, approvals.DecisionResult),
+    (records.DecisionResults, approvals.DecisionResults),
+    (records.Key, platform_keys.Key),
+    (records.MadeKey, keys.MadeKey),
+    (records.ListedProject, platform_projects.Project),
+    (records.MadeProject, projects.MadeProject),
+    (records.AuditEntry, audit.AuditEntry),
+    (records.Webhook, webhooks.Webhook),
+    (records.WebhookWithSecret, webhooks.WebhookWithSecret),
+    (records.Delivery, deliveries.Delivery),
+    (records.Try, deliveries.Try),
 ]
 
 

@@ -10,15 +10,19 @@ import typer
 from mutirao import __version__
 from mutirao.cli import (
     approval_commands,
+    assistant_commands,
     database_commands,
     demo_command,
     init_command,
     job_commands,
+    key_commands,
     knowledge_commands,
     project_commands,
     run_command,
     schedule_commands,
     stack_commands,
+    thread_commands,
+    webhook_commands,
     workflow_commands,
 )
 from mutirao.cli.failures import EXIT_CODES, Commands
@@ -58,8 +62,12 @@ def settings(
 for commands in (
     run_command,
     job_commands,
+    thread_commands,
+    assistant_commands,
     approval_commands,
     schedule_commands,
+    webhook_commands,
+    key_commands,
     project_commands,
     workflow_commands,
     knowledge_commands,

@@ -1,4 +1,4 @@
-"""`mutirao jobs`, what may be done to a job and what belongs to one: pause, resume, retry, fork, children, and more."""
+"""`mutirao jobs`, what may be done to one job and what belongs to it: pause, resume, fork, children, and more."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +8,7 @@ from mutirao.cli import output
 from mutirao.cli.approval_commands import show_approvals
 from mutirao.cli.following import finish
 from mutirao.cli.job_table import JobId, show_jobs
-from mutirao.cli.options import BudgetCalls, BudgetCost, BudgetTokens, Checkpoint, given, json_object
+from mutirao.cli.options import Checkpoint, json_object
 from mutirao.cli.output import Json
 from mutirao.cli.session import connect
 
@@ -21,7 +21,7 @@ Follow = Annotated[bool, typer.Option("--follow", help="Show it until it ends.")
 
 def add_to(jobs: typer.Typer) -> None:
     """Add the commands of this module to those of `mutirao jobs`."""
-    for command in (pause, resume, retry, fork, children, checkpoints, usage):
+    for command in (pause, resume, fork, children, checkpoints, usage):
         jobs.command()(command)
     jobs.command("approvals")(approvals_of_job)
 
@@ -41,27 +41,7 @@ def pause(job_id: JobId, as_json: Json = False) -> None:
 def resume(job_id: JobId, as_json: Json = False) -> None:
     """Let a paused job go on."""
     with connect() as client:
-        _begun(client, client.resume(job_id), follow=False, as_json=as_json)
-
-
-def retry(
-    job_id: JobId,
-    checkpoint: Checkpoint = None,
-    current_version: Annotated[
-        bool, typer.Option("--current-version", help="Go on with the version that is served now.")
-    ] = False,
-    budget_tokens: BudgetTokens = None,
-    budget_cost: BudgetCost = None,
-    budget_model_calls: BudgetCalls = None,
-    follow: Follow = False,
-    as_json: Json = False,
-) -> None:
-    """Begin a job anew that has failed, is dead, has spent its budget or is stranded; finished steps stay finished."""
-    budget = given(tokens=budget_tokens, cost=budget_cost, model_calls=budget_model_calls)
-    version = "current" if current_version else None
-    with connect() as client:
-        job = client.retry(job_id, checkpoint_id=checkpoint, version=version, budget=budget or None)
-        _begun(client, job, follow=follow, as_json=as_json)
+        show_begun(client, client.resume(job_id), follow=False, as_json=as_json)
 
 
 def fork(
@@ -80,10 +60,11 @@ def fork(
     changes = json_object(values, "--values")
     with connect() as client:
         job = client.fork(job_id, checkpoint_id=checkpoint, values=changes, as_node=as_node)
-        _begun(client, job, follow=follow, as_json=as_json)
+        show_begun(client, job, follow=follow, as_json=as_json)
 
 
-def _begun(client: "Client", job: "Job", *, follow: bool, as_json: bool) -> None:
+def show_begun(client: "Client", job: "Job", *, follow: bool, as_json: bool) -> None:
+    """Say that a job has begun, or follow it to its end."""
     if follow:
         output.say(f"job {job.id}")
         finish(client, job.id, None, as_json=as_json)

@@ -22,19 +22,37 @@ def read_object(text: str, option: str = "--input") -> dict[str, Any]:
     Raises:
         InvalidInput: it is not JSON, or not an object, or the file cannot be read.
     """
-    source, content = option, text
-    if text == "-":
-        source, content = "stdin", stdin_text()
-    elif text.startswith("@"):
-        source = text.removeprefix("@")
-        content = _content(source, option)
-    try:
-        found = json.loads(content, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{source} is not JSON: {error}") from None
+    source, content = _source(text, option)
+    found = read_json(content, source)
     if not isinstance(found, dict):
         raise InvalidInput(f"{source} is not a JSON object but {type(found).__name__}: {content.strip()[:80]!r}")
     return found
+
+
+def read_any(text: str, option: str) -> Any:
+    """The value of an option as any JSON. Raises InvalidInput, which says what a text needs."""
+    source, content = _source(text, option)
+    try:
+        return read_json(content, source)
+    except InvalidInput as error:
+        raise InvalidInput(f"{error.message}; a text needs quotes: {option} '\"yes\"'") from None
+
+
+def read_json(text: str, source: str) -> Any:
+    """`text` as JSON. Raises InvalidInput, which names the source."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{source} is not JSON: {error}") from None
+
+
+def _source(text: str, option: str) -> tuple[str, str]:
+    if text == "-":
+        return "stdin", stdin_text()
+    if text.startswith("@"):
+        path = text.removeprefix("@")
+        return path, _content(path, option)
+    return option, text
 
 
 def _refuse(constant: str) -> None:

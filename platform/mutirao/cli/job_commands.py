@@ -1,46 +1,75 @@
-"""`mutirao jobs`: list, show, follow, cancel; what else may be done to one is in `control_commands`."""
+"""`mutirao jobs`: list, count, show, follow. What may be done to jobs is in `control_commands` and `bulk_commands`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mutirao.cli import control_commands, output
+from mutirao.cli import bulk_commands, control_commands, output
 from mutirao.cli.following import finish
-from mutirao.cli.job_table import JobId, show_jobs, state_text
+from mutirao.cli.job_table import JOBS, JobId, state_text
+from mutirao.cli.options import Fields, Limit, job_filters, shared
 from mutirao.cli.output import Json
 from mutirao.cli.session import connect
-from mutirao.jobs.states import JobState
+from mutirao.cli.tables import show_record
 
 if TYPE_CHECKING:
     from mutirao.jobs.records import Artifact, Attempt, Job
 
-CANCEL_SECONDS = 10.0
+_DATA_CHARS = 120
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     jobs = typer.Typer(help="Jobs: list, show, follow, and what may be done to them.", no_args_is_help=True)
     jobs.command("list")(list_jobs)
-    jobs.command("show")(show)
-    jobs.command("follow")(follow)
-    jobs.command("cancel")(cancel)
+    for command in (show, follow, counts, journal):
+        jobs.command()(command)
     control_commands.add_to(jobs)
+    bulk_commands.add_to(jobs)
     app.add_typer(jobs, name="jobs")
 
 
+@shared(filters=job_filters)
 def list_jobs(
-    state: Annotated[list[JobState] | None, typer.Option(help="Only this state; may be repeated.")] = None,
-    workflow: Annotated[str | None, typer.Option(help="Only this workflow.")] = None,
-    schedule: Annotated[UUID | None, typer.Option(metavar="ID", help="Only what this schedule started.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 20,
+    filters: dict[str, Any],
+    sort: Annotated[
+        str | None, typer.Option(help="created_at, finished_at, -created_at, -finished_at or -priority.")
+    ] = None,
+    limit: Limit = 20,
+    fields: Fields = None,
     as_json: Json = False,
 ) -> None:
     """List jobs, newest first."""
     with connect() as client:
-        jobs = client.jobs(workflow=workflow, states=state or (), schedule_id=schedule, limit=limit)
-    show_jobs(jobs, as_json=as_json)
+        JOBS.ask(client.jobs, fields, as_json, sort=sort, limit=limit, **filters)
+
+
+@shared(filters=job_filters)
+def counts(filters: dict[str, Any], as_json: Json = False) -> None:
+    """Count jobs by state."""
+    with connect() as client:
+        found = client.count_jobs(**filters)
+    facts = [(state, str(count)) for state, count in found.counts.items()]
+    show_record(found, [*facts, ("total", str(found.total))], as_json=as_json)
+
+
+def journal(
+    job_id: JobId,
+    after: Annotated[int, typer.Option(min=0, metavar="SEQ", help="Only events behind this one.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Show the events of a job there are now, one a line; `follow` waits for those to come."""
+    with connect() as client:
+        events = client.journal(job_id, after)
+        if as_json:
+            output.show_json({"events": [*events]})
+            return
+        for event in events:
+            data = output.one_line(output.as_text(event.data), _DATA_CHARS)
+            typer.echo(
+                output.printable(f"{event.seq:>6}  {output.when(event.at)}  {event.type}  {event.step or '-'}  {data}")
+            )
 
 
 def show(job_id: JobId, as_json: Json = False) -> None:
@@ -93,15 +122,3 @@ def follow(
     """Show a job from its beginning until it ends. Exit code 1 when it does not succeed."""
     with connect() as client:
         finish(client, job_id, out, as_json=as_json)
-
-
-def cancel(job_id: JobId, as_json: Json = False) -> None:
-    """Ask for the end of a job and wait until nothing of it runs any more."""
-    with connect() as client:
-        job = client.cancel(job_id, CANCEL_SECONDS)
-    if as_json:
-        output.show_json(job)
-    elif job.state.terminal:
-        typer.echo(f"job {job.id} {job.state}")
-    else:
-        typer.echo(f"job {job.id} is asked to end and has not yet; look again with `mutirao jobs show {job.id}`")

@@ -1,4 +1,4 @@
-"""`mutirao knowledge`: add, search, list, delete."""
+"""`mutirao knowledge`: add, search, list, show, fetch, delete."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ from mutirao.cli import output
 from mutirao.cli.failures import JOB_FAILED, REFUSED, problem_of, show_error
 from mutirao.cli.output import Json
 from mutirao.cli.session import connect
+from mutirao.cli.tables import show_done, show_record
 from mutirao.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -24,14 +25,20 @@ _HIT_CHARS = 400
 
 CollectionOption = Annotated[str, typer.Option("--collection", "-c", help="Name of the collection.")]
 
+DocumentId = Annotated[UUID, typer.Argument(metavar="ID", help="The document's id, see `mutirao knowledge list`.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    knowledge = typer.Typer(help="Documents that agents read: add, search, list, delete.", no_args_is_help=True)
+    knowledge = typer.Typer(
+        help="Documents that agents read: add, search, list, show, fetch, delete.", no_args_is_help=True
+    )
     knowledge.command("add")(add)
     knowledge.command("search")(search)
     knowledge.command("list")(list_documents)
     knowledge.command("delete")(delete)
+    knowledge.command("show")(show)
+    knowledge.command("fetch")(fetch)
     app.add_typer(knowledge, name="knowledge")
 
 
@@ -184,6 +191,36 @@ def _show_documents(client: "Client", collection: str, *, as_json: bool) -> None
         (str(entry.id), str(entry.state), str(entry.version), output.size(entry.size), entry.name) for entry in entries
     ]
     typer.echo(output.table(("id", "state", "version", "size", "name"), rows) if rows else "no documents")
+
+
+def show(document_id: DocumentId, as_json: Json = False) -> None:
+    """Show one document."""
+    with connect() as client:
+        found = client.document(document_id)
+    facts = [
+        ("document", str(found.id)),
+        ("collection", found.collection),
+        ("name", f"{found.name}, version {found.version}"),
+        ("state", str(found.state)),
+        ("file", f"{found.media_type}, {output.size(found.size)}, SHA-256 {found.sha256}"),
+        ("text", f"{found.chars:,} characters, language {found.language or '?'}"),
+        ("error", f"{found.error.code}: {found.error.message}" if found.error else None),
+        ("job", str(found.job_id) if found.job_id else None),
+    ]
+    show_record(found, facts, as_json=as_json)
+
+
+def fetch(
+    document_id: DocumentId,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", dir_okay=False, help="The file to write.")],
+    text: Annotated[bool, typer.Option("--text", help="The text that was taken out of it, not the file.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a document, as it was sent, to a file; or its text."""
+    with connect() as client:
+        content = client.document_text(document_id).encode() if text else client.document_content(document_id)
+    out.write_bytes(content)
+    show_done({"file": str(out), "size": len(content)}, f"wrote {out} ({output.size(len(content))})", as_json=as_json)
 
 
 def delete(

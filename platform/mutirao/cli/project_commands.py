@@ -1,4 +1,4 @@
-"""`mutirao project`: limits of the project whose key is used, and what it has spent."""
+"""`mutirao project`: limits of the project whose key is used, and what it has spent; `mutirao projects`: all of them."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mutirao.cli import output
-from mutirao.cli.options import given
+from mutirao.cli.options import Fields, Limit, given
 from mutirao.cli.output import Json
 from mutirao.cli.session import connect
+from mutirao.cli.tables import Table
 
 if TYPE_CHECKING:
-    from mutirao.client.records import Project
+    from mutirao.client.records import ListedProject, Project
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +21,10 @@ def register(app: typer.Typer) -> None:
     project.command("show")(show)
     project.command("set")(change)
     app.add_typer(project, name="project")
+    projects = typer.Typer(help="All projects: list, create.", no_args_is_help=True)
+    projects.command("list")(list_projects)
+    projects.command("create")(create)
+    app.add_typer(projects, name="projects")
 
 
 def show(as_json: Json = False) -> None:
@@ -44,15 +49,16 @@ def change(
     if not (max_running is not None or no_max_running or budget or no_budget):
         raise typer.BadParameter("name a limit, for example --max-running 10")
     with connect() as client:
+        read = client.project()
         changes: dict[str, Any] = {}
         if max_running is not None or no_max_running:
             changes["max_running"] = max_running
         if no_budget:
             changes["budget"] = None
         elif budget:
-            now = client.project().budget
+            now = read.budget
             changes["budget"] = (now.model_dump(exclude_none=True) if now else {}) | budget
-        _show(client.change_project(**changes), as_json=as_json)
+        _show(client.change_project(revision=read.revision, **changes), as_json=as_json)
 
 
 def _show(project: "Project", *, as_json: bool) -> None:
@@ -73,3 +79,33 @@ def _described(project: "Project") -> Iterator[str]:
         ("model calls", f"{usage.model_calls:,}", budget and budget.model_calls),
     ):
         yield f"{name:<12} {spent}{f' of {limit:,}' if limit else ''} in {usage.month}"
+
+
+PROJECTS: "Table[ListedProject]" = Table(
+    "projects",
+    {
+        "id": lambda row: str(row.id),
+        "name": lambda row: row.name,
+        "running": lambda row: str(row.running),
+        "queued": lambda row: str(row.queued),
+        "made": lambda row: output.when(row.created_at),
+    },
+    "no projects",
+)
+
+
+def list_projects(limit: Limit = 50, fields: Fields = None, as_json: Json = False) -> None:
+    """List all projects, newest first."""
+    with connect() as client:
+        PROJECTS.ask(client.projects, fields, as_json, limit)
+
+
+def create(name: Annotated[str, typer.Argument(help="Unique on this server.")], as_json: Json = False) -> None:
+    """Make a project and print its first key on stdout; it is shown this once."""
+    with connect() as client:
+        found = client.create_project(name)
+    if as_json:
+        output.show_json(found)
+        return
+    output.say(f"project {found.id} ({found.name}); its first key is shown this once:")
+    typer.echo(found.key)

@@ -1,28 +1,22 @@
 """`mutirao run`: submit a job and follow it."""
 
 import tempfile
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 
 from mutirao.cli import output
 from mutirao.cli.following import finish
 from mutirao.cli.inputs import read_object, read_pairs
-from mutirao.cli.options import (
-    BudgetCalls,
-    BudgetCost,
-    BudgetTokens,
-    JobSeconds,
-    MaxAttempts,
-    Priority,
-    RetryFailures,
-    StepSeconds,
-    job_options,
-)
+from mutirao.cli.options import WorkflowName, job_options, json_object, local, shared
 from mutirao.cli.options import given as sent
 from mutirao.cli.output import Json
 from mutirao.cli.session import connect
+from mutirao.cli.tables import show_done
 from mutirao.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -37,15 +31,64 @@ def register(app: typer.Typer) -> None:
     app.command()(run)
 
 
-def run(
-    workflow: Annotated[str, typer.Argument(help="Its name, see `mutirao workflows`.")],
-    given: Annotated[
+@dataclass(frozen=True)
+class JobInput:
+    """The input of a job as it was typed."""
+
+    value: dict[str, Any]
+    pairs: list[str]
+
+    def read(
+        self, client: "Client", workflow: str, *, version: str | None = None, file: Path | None = None
+    ) -> dict[str, Any]:
+        """The input: pairs are read by the workflow's schema, a file is sent. Raises NotFound, InvalidInput."""
+        if not self.pairs and not file:
+            return self.value
+        found = client.workflow(workflow, version)
+        pairs = read_pairs(self.pairs, found.input_schema, workflow)
+        return self.value | pairs | (_uploaded(client, file, found) if file else {})
+
+
+def job_input(
+    input: Annotated[
         str, typer.Option("--input", metavar="JSON", help="The input as a JSON object; @FILE, or - for stdin.")
     ] = "{}",
     pairs: Annotated[
         list[str] | None,
         typer.Option("--set", "-i", metavar="KEY=VALUE", help="One field of the input; a list grows by repetition."),
     ] = None,
+) -> JobInput:
+    """What is typed as the input of a job."""
+    return JobInput(read_object(input), pairs or [])
+
+
+def submission(
+    version: Annotated[str | None, typer.Option(help="Version of the workflow; default: the newest served.")] = None,
+    thread: Annotated[UUID | None, typer.Option(metavar="ID", help="The thread it goes on with.")] = None,
+    delay: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Begin so much later.")] = None,
+    start_at: Annotated[datetime | None, typer.Option(help="Begin then, in local time.")] = None,
+    deadline: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="It has failed when it has not ended by then.")
+    ] = None,
+    webhook: Annotated[str | None, typer.Option(metavar="URL", help="Tell this address of its end.")] = None,
+    metadata: Annotated[str | None, typer.Option(metavar="JSON", help="An object that is kept with the job.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="The same key with the same input is the same job.")
+    ] = None,
+) -> dict[str, Any]:
+    """What is asked for a job that is submitted now, as the client takes it."""
+    return sent(
+        version=version, thread_id=thread, delay_seconds=delay, start_at=local(start_at), deadline_seconds=deadline,
+        webhook=webhook, metadata=json_object(metadata, "--metadata"), idempotency_key=idempotency_key,
+    )  # fmt: skip
+
+
+@shared(given=job_input, asked=submission, options=job_options)
+def run(
+    workflow: WorkflowName,
+    given: JobInput,
+    asked: dict[str, Any],
+    options: dict[str, Any],
     file: Annotated[
         Path | None,
         typer.Option("--file", exists=True, help="A file or folder to send; the input gets its `upload_id`."),
@@ -54,19 +97,6 @@ def run(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Fetch its artifacts into this folder.")
     ] = None,
-    version: Annotated[str | None, typer.Option(help="Version of the workflow; default: the newest served.")] = None,
-    priority: Priority = None,
-    delay: Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Begin so much later.")] = None,
-    deadline: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="It has failed when it has not ended by then.")
-    ] = None,
-    max_attempts: MaxAttempts = None,
-    retry_failures: RetryFailures = None,
-    step_seconds: StepSeconds = None,
-    job_seconds: JobSeconds = None,
-    budget_tokens: BudgetTokens = None,
-    budget_cost: BudgetCost = None,
-    budget_model_calls: BudgetCalls = None,
     as_json: Json = False,
 ) -> None:
     """Submit a job and follow it to its end.
@@ -75,25 +105,15 @@ def run(
     """
     if out is not None and not follow:
         raise typer.BadParameter("--out needs --follow: there are no artifacts before the end")
-    options = job_options(
-        priority=priority, max_attempts=max_attempts, retry_failures=retry_failures, step_seconds=step_seconds,
-        job_seconds=job_seconds,
-        budget=sent(tokens=budget_tokens, cost=budget_cost, model_calls=budget_model_calls),
-    ) | sent(version=version, delay_seconds=delay, deadline_seconds=deadline)  # fmt: skip
-    value = read_object(given)
     with connect() as client:
-        if pairs or file:
-            found = client.workflow(workflow, version)
-            value |= read_pairs(pairs or (), found.input_schema, workflow)
-            value |= _uploaded(client, file, found) if file else {}
-        job = client.submit(workflow, value, **options)
+        value = given.read(client, workflow, version=asked.get("version"), file=file)
+        job = client.submit(workflow, value, **asked, **options)
         if follow:
             output.say(f"job {job.id}")
             finish(client, job.id, out, as_json=as_json)
-        elif as_json:
-            output.show_json(job)
         else:
-            typer.echo(f"job {job.id} {job.state}; follow it with `mutirao jobs follow {job.id}`")
+            said = f"job {job.id} {job.state}; follow it with `mutirao jobs follow {job.id}`"
+            show_done(job, said, as_json=as_json)
 
 
 def _uploaded(client: "Client", path: Path, workflow: "Workflow") -> dict[str, Any]:

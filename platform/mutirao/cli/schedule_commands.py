@@ -2,52 +2,34 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
 from mutirao.cli import output
-from mutirao.cli.inputs import read_object, read_pairs
-from mutirao.cli.options import (
-    BudgetCost,
-    BudgetTokens,
-    JobSeconds,
-    MaxAttempts,
-    Priority,
-    RetryFailures,
-    StepSeconds,
-    given,
-    job_options,
-)
+from mutirao.cli.options import Fields, Limit, WorkflowName, given, job_options, json_object, local, shared
 from mutirao.cli.output import Json
+from mutirao.cli.run_command import JobInput, job_input
 from mutirao.cli.session import connect
+from mutirao.cli.tables import Table
 
 if TYPE_CHECKING:
     from mutirao.client.records import Schedule
 
 ScheduleId = Annotated[UUID, typer.Argument(metavar="ID", help="The schedule's id, see `mutirao schedules list`.")]
+Zone = Annotated[str, typer.Option(help="Name of the IANA list, as America/Sao_Paulo.")]
+Until = Annotated[datetime | None, typer.Option(help="Nothing is started after this, in local time.")]
+_CRON = "minute hour day-of-month month day-of-week, as '30 7 * * MON-FRI'."
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     schedules = typer.Typer(help="Schedules: workflows that are started by the clock.", no_args_is_help=True)
     schedules.command("list")(list_schedules)
-    for command in (add, show, pause, resume, delete, trigger):
+    for command in (add, show, change, pause, resume, delete, trigger):
         schedules.command()(command)
     app.add_typer(schedules, name="schedules")
-
-
-def list_schedules(as_json: Json = False) -> None:
-    """List the schedules, newest first."""
-    with connect() as client:
-        found = client.schedules()
-    if as_json:
-        output.show_json({"schedules": found})
-        return
-    rows = [(str(row.id), row.name, row.workflow, row.cron, row.timezone, _next(row)) for row in found]
-    headers = ("id", "name", "workflow", "cron", "timezone", "next")
-    typer.echo(output.table(headers, rows) if rows else "no schedules")
 
 
 def _next(schedule: "Schedule") -> str:
@@ -57,39 +39,66 @@ def _next(schedule: "Schedule") -> str:
     return (output.when(schedule.next_at) if schedule.next_at else "never again") + failed
 
 
+SCHEDULES: "Table[Schedule]" = Table(
+    "schedules",
+    {
+        "id": lambda row: str(row.id), "name": lambda row: row.name, "workflow": lambda row: row.workflow,
+        "cron": lambda row: row.cron, "timezone": lambda row: row.timezone, "next": _next,
+    },
+    "no schedules",
+)  # fmt: skip
+
+
+def list_schedules(limit: Limit = 1000, fields: Fields = None, as_json: Json = False) -> None:
+    """List the schedules, newest first."""
+    with connect() as client:
+        SCHEDULES.ask(client.schedules, fields, as_json, limit)
+
+
+@shared(given_input=job_input, options=job_options)
 def add(
     name: Annotated[str, typer.Argument(help="Unique in the project.")],
-    workflow: Annotated[str, typer.Argument(help="Its name, see `mutirao workflows`.")],
-    cron: Annotated[str, typer.Option(help="minute hour day-of-month month day-of-week, as '30 7 * * MON-FRI'.")],
-    timezone: Annotated[str, typer.Option(help="Name of the IANA list, as America/Sao_Paulo.")] = "UTC",
-    input: Annotated[str, typer.Option(metavar="JSON", help="The input as a JSON object; @FILE, or -.")] = "{}",
-    pairs: Annotated[
-        list[str] | None, typer.Option("--set", "-i", metavar="KEY=VALUE", help="One field of the input.")
-    ] = None,
-    until: Annotated[datetime | None, typer.Option(help="Nothing is started after this, in local time.")] = None,
-    priority: Priority = None,
-    max_attempts: MaxAttempts = None,
-    retry_failures: RetryFailures = None,
-    step_seconds: StepSeconds = None,
-    job_seconds: JobSeconds = None,
-    budget_tokens: BudgetTokens = None,
-    budget_cost: BudgetCost = None,
+    workflow: WorkflowName,
+    cron: Annotated[str, typer.Option(help=_CRON)],
+    given_input: JobInput,
+    options: dict[str, Any],
+    timezone: Zone = "UTC",
+    until: Until = None,
+    thread: Annotated[UUID | None, typer.Option(metavar="ID", help="The thread its jobs go on with.")] = None,
     as_json: Json = False,
 ) -> None:
     """Start a workflow by the clock.
 
     mutirao schedules add weekly report --cron "30 7 * * MON" --timezone America/Sao_Paulo -i topic=Rain -i collections=demo
     """
-    options = job_options(
-        priority=priority, max_attempts=max_attempts, retry_failures=retry_failures, step_seconds=step_seconds,
-        job_seconds=job_seconds, budget=given(tokens=budget_tokens, cost=budget_cost),
-    )  # fmt: skip
-    value = read_object(input)
     with connect() as client:
-        if pairs:
-            value |= read_pairs(pairs, client.workflow(workflow).input_schema, workflow)
-        end_at = until.astimezone() if until else None
-        found = client.add_schedule(name, workflow, cron, value, timezone=timezone, options=options, end_at=end_at)
+        value = given_input.read(client, workflow)
+        found = client.add_schedule(
+            name, workflow, cron, value, timezone=timezone, options=options, end_at=local(until), thread_id=thread
+        )
+    _show(found, as_json=as_json)
+
+
+@shared(options=job_options)
+def change(
+    schedule_id: ScheduleId,
+    options: dict[str, Any],
+    name: Annotated[str | None, typer.Option(help="Unique in the project.")] = None,
+    cron: Annotated[str | None, typer.Option(help=_CRON)] = None,
+    timezone: Annotated[str | None, typer.Option(help="Name of the IANA list.")] = None,
+    input: Annotated[str | None, typer.Option(metavar="JSON", help="The whole input; @FILE, or -.")] = None,
+    until: Until = None,
+    as_json: Json = False,
+) -> None:
+    """Change a schedule; what is not named stays as it is. Options of the job are set all at once."""
+    changes = given(
+        name=name, cron=cron, timezone=timezone, input=json_object(input, "--input"), end_at=local(until),
+        options=options or None,
+    )  # fmt: skip
+    if not changes:
+        raise typer.BadParameter("name a change, for example --cron '0 6 * * *'")
+    with connect() as client:
+        found = client.change_schedule(schedule_id, **changes)
     _show(found, as_json=as_json)
 
 

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from mutirao.cli import check_command, output
 from mutirao.cli.graph_text import draw
 from mutirao.cli.inputs import resolved, variants
+from mutirao.cli.options import WorkflowName
 from mutirao.cli.output import Json
 from mutirao.cli.session import connect
 
@@ -63,19 +64,20 @@ def workflows(context: typer.Context, as_json: Json = False) -> None:
 
 def show(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Its name.")],
+    name: WorkflowName,
+    version: Annotated[str | None, typer.Option(help="Default: the one a new job gets.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show one: its fields, its graph."""
     with connect() as client:
-        found = client.workflow(name)
+        found = client.workflow(name, version)
     if as_json or context.meta.get(_JSON):
         output.show_json(found)
     else:
         typer.echo(output.printable("\n".join(_described(found))))
 
 
-def versions(name: Annotated[str, typer.Argument(help="Its name.")], as_json: Json = False) -> None:
+def versions(name: WorkflowName, as_json: Json = False) -> None:
     """List the versions of a workflow, who serves them, and the unfinished jobs of each."""
     with connect() as client:
         found = client.versions(name)

@@ -7,11 +7,16 @@
         for artifact in client.artifacts(job.id):
             client.download(artifact, Path("out"))
 
+`AsyncClient` has the same calls, to be awaited. Lists that come in pages can be read row by row and by fields:
+
+    for job in client.jobs.each(workflow="report", limit=None): ...
+    client.jobs.select(["id", "state"], workflow="report")
+
 Errors of the API come as the classes of `mutirao.errors`.
 """
 
 from mutirao.client.address import Address, find_address
 from mutirao.client.archive import zip_folder
-from mutirao.client.client import Client
+from mutirao.client.client import AsyncClient, Client
 
-__all__ = ["Address", "Client", "find_address", "zip_folder"]
+__all__ = ["Address", "AsyncClient", "Client", "find_address", "zip_folder"]

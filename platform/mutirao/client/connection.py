@@ -1,21 +1,23 @@
 """One API over HTTP: what it refuses comes as errors of `mutirao.errors`, and so does its silence."""
 
+import asyncio
 import ipaddress
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Self, TypeVar
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mutirao import __version__
+from mutirao.client.flows import RETRY_AFTER, Close, Course, Flow, Item, Open, Part, Pause, Request, Step
 from mutirao.client.problems import error_of
-from mutirao.errors import SettingsInvalid, Unauthorized, Unavailable
+from mutirao.errors import MutiraoError, SettingsInvalid, Unauthorized, Unavailable
 
 PREFIX = "/api/v1"
 CONNECT_SECONDS = 5.0
-Answer = TypeVar("Answer", bound=BaseModel)
+R = TypeVar("R")
 
 
 class NoConnection(Unavailable):
@@ -36,73 +38,26 @@ class NotAnApi(SettingsInvalid):
     code = "not_an_api"
 
 
-class Connection:
-    """Sends requests with the key. `timeout_seconds` is the longest silence of the API that is borne."""
+class _Address:
+    """What both kinds of connection know of the API. `timeout_seconds` is the longest silence of it that is borne."""
 
     def __init__(self, url: str, key: str, *, timeout_seconds: float = 30.0) -> None:
         self.url = _checked_url(url).rstrip("/")
         self.timeout_seconds = timeout_seconds
-        self._http = httpx.Client(
-            base_url=self.url,
-            headers={"Authorization": f"Bearer {_checked_key(key)}", "User-Agent": f"mutirao/{__version__}"},
-            timeout=_limits(timeout_seconds),
-            trust_env=not is_loopback(self.url),  # no proxy stands between this machine and itself
-        )
+        self._options: dict[str, Any] = {
+            "base_url": self.url,
+            "headers": {"Authorization": f"Bearer {_checked_key(key)}", "User-Agent": f"mutirao/{__version__}"},
+            "timeout": _limits(timeout_seconds),
+            "trust_env": not is_loopback(self.url),  # no proxy stands between this machine and itself
+        }
 
-    def close(self) -> None:
-        self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def send(self, method: str, path: str, *, silence_seconds: float = 0, **options: Any) -> httpx.Response:
-        """The answer to one request, read to its end; it may be silent for `silence_seconds` more than usual.
-
-        Raises:
-            MutiraoError: what the API refused, by its code.
-            NoConnection, ConnectionLost: it could not be asked.
-        """
-        timeout = _limits(self.timeout_seconds + silence_seconds)
-        with self._named_errors():
-            response = self._http.request(method, PREFIX + path, timeout=timeout, **options)
-        _refuse_errors(response)
-        return response
-
-    @contextmanager
-    def stream(self, path: str, *, silence_seconds: float = 0, **options: Any) -> Iterator[Iterator[bytes]]:
-        """An answer to be read in parts inside the block. Raises what `send` raises, also while it is read."""
-        timeout = _limits(self.timeout_seconds + silence_seconds)
-        with self._named_errors(), self._http.stream("GET", PREFIX + path, timeout=timeout, **options) as response:
-            if not response.is_success:
-                response.read()
-                _refuse_errors(response)
-            yield response.iter_bytes()
-
-    def read(self, kind: type[Answer], method: str, path: str, **options: Any) -> Answer:
-        """The answer as one record. Raises what `send` raises, and NotAnApi when it is something else."""
-        found: Answer = self._decoded(TypeAdapter(kind), self.send(method, path, **options))
-        return found
-
-    def read_list(self, kind: type[Answer], path: str, **options: Any) -> list[Answer]:
-        """The answer to a GET as a list of records."""
-        found: list[Answer] = self._decoded(TypeAdapter(list[kind]), self.send("GET", path, **options))  # type: ignore[valid-type]
-        return found
-
-    def _decoded(self, adapter: TypeAdapter[Any], response: httpx.Response) -> Any:
-        try:
-            return adapter.validate_json(response.content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise NotAnApi(
-                f"{self.url} answered something this version does not read ({first['msg']}); "
-                "is the URL that of a Mutirão API, and of the same version?",
-                url=self.url,
-            ) from None
+    def _request(self, request: Request) -> dict[str, Any]:
+        """`request` as the HTTP library takes it."""
+        return {
+            "method": request.method, "url": PREFIX + request.path, "params": request.params, "headers": request.headers,
+            "content": request.content, "files": request.files,
+            "timeout": _limits(self.timeout_seconds + request.silence_seconds),
+        }  # fmt: skip
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -123,6 +78,147 @@ class Connection:
                 f"the connection to {self.url} broke ({error or type(error).__name__}); see `mutirao status`",
                 url=self.url,
             ) from error
+
+
+class Connection(_Address):
+    """Takes the steps of flows, one after the other, in this thread."""
+
+    def __init__(self, url: str, key: str, *, timeout_seconds: float = 30.0) -> None:
+        super().__init__(url, key, timeout_seconds=timeout_seconds)
+        self._http = httpx.Client(**self._options)
+
+    def close(self) -> None:
+        """Close its sockets."""
+        self._http.close()
+
+    def run(self, flow: Flow[R]) -> R:
+        """The result of a flow. Raises what it raises."""
+        with ExitStack() as held, closing(Course(flow)) as course:
+            stream = _Stream(held)
+            while not course.over:
+                self._take(course, stream)
+            return course.result
+
+    def each(self, flow: Flow[None]) -> Iterator[Any]:
+        """The items of a flow, as they come. Raises what it raises."""
+        with ExitStack() as held, closing(Course(flow)) as course:
+            stream = _Stream(held)
+            while not course.over:
+                if isinstance(course.step, Item):
+                    yield course.step.value
+                    course.answer(None)
+                else:
+                    self._take(course, stream)
+
+    def _take(self, course: Course[Any], stream: "_Stream") -> None:
+        try:
+            found = self._done(course.step, stream)
+        except MutiraoError as error:
+            failed = error
+        else:
+            return course.answer(found)
+        return course.fail(failed)
+
+    def _done(self, step: Step, stream: "_Stream") -> Any:
+        with self._named_errors():
+            match step:
+                case Request():
+                    response = self._http.request(**self._request(step))
+                    _refuse_errors(response)
+                    return response.content
+                case Open():
+                    response = stream.held.enter_context(self._http.stream(**self._request(step.request)))
+                    if not response.is_success:
+                        response.read()
+                        _refuse_errors(response)
+                    stream.parts = response.iter_bytes()
+                case Part():
+                    return next(stream.parts, None)
+                case Close():
+                    stream.held.close()
+                case Pause():
+                    time.sleep(step.seconds)
+        return None
+
+
+@dataclass
+class _Stream:
+    """The answer that a flow has open."""
+
+    held: ExitStack
+    parts: Iterator[bytes] = field(default_factory=lambda: iter(()))
+
+
+class AsyncConnection(_Address):
+    """Takes the steps of flows in an event loop."""
+
+    def __init__(self, url: str, key: str, *, timeout_seconds: float = 30.0) -> None:
+        super().__init__(url, key, timeout_seconds=timeout_seconds)
+        self._http = httpx.AsyncClient(**self._options)
+
+    async def close(self) -> None:
+        """Close its sockets."""
+        await self._http.aclose()
+
+    async def run(self, flow: Flow[R]) -> R:
+        """The result of a flow. Raises what it raises."""
+        async with AsyncExitStack() as held:
+            with closing(Course(flow)) as course:
+                stream = _AsyncStream(held)
+                while not course.over:
+                    await self._take(course, stream)
+                return course.result
+
+    async def each(self, flow: Flow[None]) -> AsyncIterator[Any]:
+        """The items of a flow, as they come. Raises what it raises."""
+        async with AsyncExitStack() as held:
+            with closing(Course(flow)) as course:
+                stream = _AsyncStream(held)
+                while not course.over:
+                    if isinstance(course.step, Item):
+                        yield course.step.value
+                        course.answer(None)
+                    else:
+                        await self._take(course, stream)
+
+    async def _take(self, course: Course[Any], stream: "_AsyncStream") -> None:
+        try:
+            found = await self._done(course.step, stream)
+        except MutiraoError as error:
+            failed = error
+        else:
+            return course.answer(found)
+        return course.fail(failed)
+
+    async def _done(self, step: Step, stream: "_AsyncStream") -> Any:
+        with self._named_errors():
+            match step:
+                case Request():
+                    response = await self._http.request(**self._request(step))
+                    _refuse_errors(response)
+                    return response.content
+                case Open():
+                    asked = self._http.stream(**self._request(step.request))
+                    response = await stream.held.enter_async_context(asked)
+                    if not response.is_success:
+                        await response.aread()
+                        _refuse_errors(response)
+                    stream.parts = response.aiter_bytes()
+                case Part():
+                    return await anext(stream.parts, None) if stream.parts is not None else None
+                case Close():
+                    await stream.held.aclose()
+                case Pause():
+                    await asyncio.sleep(step.seconds)
+        return None
+
+
+@dataclass
+class _AsyncStream:
+    """The answer that a flow has open."""
+
+    held: AsyncExitStack
+    parts: AsyncIterator[bytes] | None = None
 
 
 def _limits(seconds: float) -> httpx.Timeout:
@@ -163,4 +259,8 @@ def _refuse_errors(response: httpx.Response) -> None:
         body = response.json()
     except ValueError:
         body = None
-    raise error_of(response.status_code, body)
+    error = error_of(response.status_code, body)
+    pause = response.headers.get("Retry-After", "")
+    if pause.isascii() and pause.isdigit():
+        error.details[RETRY_AFTER] = int(pause)
+    raise error

@@ -1,38 +1,80 @@
-"""What may be done to a job beside submitting and following it, and what belongs to one."""
+"""What may be done to jobs beside submitting and following them, and what belongs to one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from mutirao.client import records
-from mutirao.client.encoding import encoded
-from mutirao.client.verbs import Verbs
+from mutirao.client.verbs import Sent, Verbs, listing, verb
 from mutirao.jobs.records import Budget, Job
+from mutirao.jobs.states import JobState
 
 CANCEL_SECONDS = 2.0
-_JSON = {"Content-Type": "application/json"}
+
+
+def _chosen(
+    ids: Iterable[UUID | str] | None,
+    workflow: str | None,
+    states: Iterable[JobState | str],
+    thread_id: UUID | str | None,
+    metadata: Mapping[str, Any] | None,
+) -> Sent:
+    chosen = {
+        "ids": None if ids is None else [str(job_id) for job_id in ids], "workflow": workflow, "thread_id": thread_id,
+        "state": [str(state) for state in states] or None, "metadata": metadata,
+    }  # fmt: skip
+    return Sent(body={name: value for name, value in chosen.items() if value is not None})
 
 
 class ControlVerbs(Verbs):
-    """Verbs on one job, and on the approvals it asks for. Each raises NotFound."""
+    """Verbs on jobs that are there. Those on one raise NotFound."""
 
-    def cancel(self, job_id: UUID | str, wait_seconds: float = CANCEL_SECONDS) -> Job:
+    @verb("POST /jobs/{job_id}/cancel", Job)
+    def cancel(self, job_id: UUID | str, wait_seconds: float = CANCEL_SECONDS) -> Sent:
         """Ask for the end of a job and of its children; the job as it is once nothing runs, or after `wait_seconds`.
 
         Raises:
             Conflict: it has already ended.
         """
-        wanted = {"wait": wait_seconds}
-        return self._connection.read(Job, "POST", f"/jobs/{job_id}/cancel", params=wanted, silence_seconds=wait_seconds)
+        return Sent(query={"wait": wait_seconds}, silence_seconds=wait_seconds)
 
-    def pause(self, job_id: UUID | str) -> Job:
+    @verb("POST /jobs/cancel", records.BatchAnswer)
+    def cancel_jobs(
+        self,
+        ids: Iterable[UUID | str] | None = None,
+        *,
+        workflow: str | None = None,
+        states: Iterable[JobState | str] = (),
+        thread_id: UUID | str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Sent:
+        """Ask for the end of up to 1,000 jobs, by their ids or all that fit the filters; one result for each."""
+        return _chosen(ids, workflow, states, thread_id, metadata)
+
+    @verb("POST /jobs/retry", records.BatchAnswer)
+    def retry_jobs(
+        self,
+        ids: Iterable[UUID | str] | None = None,
+        *,
+        workflow: str | None = None,
+        states: Iterable[JobState | str] = (),
+        thread_id: UUID | str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Sent:
+        """Begin up to 1,000 jobs anew, by their ids or all that fit the filters; one result for each."""
+        return _chosen(ids, workflow, states, thread_id, metadata)
+
+    @verb("POST /jobs/{job_id}/pause", Job)
+    def pause(self, job_id: UUID | str) -> Sent:
         """Ask a job to stand still after the step it is in. Raises Conflict."""
-        return self._connection.read(Job, "POST", f"/jobs/{job_id}/pause")
+        return Sent()
 
-    def resume(self, job_id: UUID | str) -> Job:
+    @verb("POST /jobs/{job_id}/resume", Job)
+    def resume(self, job_id: UUID | str) -> Sent:
         """Let a paused job go on. Raises Conflict: it is not paused, or waits for a decision."""
-        return self._connection.read(Job, "POST", f"/jobs/{job_id}/resume")
+        return Sent()
 
+    @verb("POST /jobs/{job_id}/retry", Job)
     def retry(
         self,
         job_id: UUID | str,
@@ -40,7 +82,7 @@ class ControlVerbs(Verbs):
         checkpoint_id: str | None = None,
         version: str | None = None,
         budget: Budget | Mapping[str, Any] | None = None,
-    ) -> Job:
+    ) -> Sent:
         """Begin a job anew that has failed, is dead, has spent its budget or is stranded.
 
         It goes on from its last checkpoint or the one named; `version="current"`: with what is served now.
@@ -48,9 +90,9 @@ class ControlVerbs(Verbs):
         Raises:
             Conflict: its state does not allow it.
         """
-        body = {"checkpoint_id": checkpoint_id, "version": version, "budget": budget}
-        return self._connection.read(Job, "POST", f"/jobs/{job_id}/retry", content=encoded(body), headers=_JSON)
+        return Sent(body={"checkpoint_id": checkpoint_id, "version": version, "budget": budget})
 
+    @verb("POST /jobs/{job_id}/fork", Job)
     def fork(
         self,
         job_id: UUID | str,
@@ -59,46 +101,21 @@ class ControlVerbs(Verbs):
         values: Mapping[str, Any] | None = None,
         as_node: str | None = None,
         metadata: Mapping[str, Any] | None = None,
-    ) -> Job:
+    ) -> Sent:
         """A new job in a thread of its own that begins at a checkpoint of this one, with `values` changed there."""
-        body = {"checkpoint_id": checkpoint_id, "values": values, "as_node": as_node, "metadata": metadata}
-        return self._connection.read(Job, "POST", f"/jobs/{job_id}/fork", content=encoded(body), headers=_JSON)
+        return Sent(body={"checkpoint_id": checkpoint_id, "values": values, "as_node": as_node, "metadata": metadata})
 
-    def children(self, job_id: UUID | str, limit: int | None = None) -> list[Job]:
+    @listing("/jobs/{job_id}/children", Job, "jobs")
+    def children(self, job_id: UUID | str, limit: int | None = None) -> Sent:
         """The jobs it fanned out to, in order."""
-        pages = self._pages(records.ChildPage, f"/jobs/{job_id}/children", limit)
-        return [job for page in pages for job in page.jobs]
+        return Sent(limit=limit)
 
-    def checkpoints(self, job_id: UUID | str, limit: int = 50) -> list[records.Checkpoint]:
-        """At most `limit` (200) places the job can go on from, newest first."""
-        return self._connection.read_list(records.Checkpoint, f"/jobs/{job_id}/checkpoints", params={"limit": limit})
+    @verb("GET /jobs/{job_id}/checkpoints", list[records.Checkpoint])
+    def checkpoints(self, job_id: UUID | str, limit: int = 50, before: str | None = None) -> Sent:
+        """At most `limit` (200) places the job can go on from, newest first; only older ones than `before`."""
+        return Sent(query={"limit": limit, "before": before})
 
-    def usage(self, job_id: UUID | str) -> records.Usage:
+    @verb("GET /jobs/{job_id}/usage", records.Usage)
+    def usage(self, job_id: UUID | str) -> Sent:
         """What the job has spent so far."""
-        return self._connection.read(records.Usage, "GET", f"/jobs/{job_id}/usage")
-
-    # Approvals
-
-    def approvals(self, limit: int | None = None) -> list[records.Approval]:
-        """Approvals of the project that wait for a decision, newest first."""
-        pages = self._pages(records.ApprovalPage, "/approvals", limit, state="pending")
-        return [approval for page in pages for approval in page.approvals]
-
-    def approvals_of(self, job_id: UUID | str) -> list[records.Approval]:
-        """All that a job has asked, in order, with the decisions."""
-        return self._connection.read_list(records.Approval, f"/jobs/{job_id}/approvals")
-
-    def approval(self, approval_id: UUID | str) -> records.Approval:
-        """One approval."""
-        return self._connection.read(records.Approval, "GET", f"/approvals/{approval_id}")
-
-    def decide(self, approval_id: UUID | str, decision: Any, comment: str | None = None) -> records.Approval:
-        """Decide an approval; `decision` is any JSON.
-
-        Raises:
-            AlreadyDecided: somebody else was first.
-        """
-        body = {"decision": decision, "comment": comment}
-        return self._connection.read(
-            records.Approval, "POST", f"/approvals/{approval_id}", content=encoded(body), headers=_JSON
-        )
+        return Sent()

@@ -2,7 +2,8 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from mutirao.client.connection import ConnectionLost
@@ -37,29 +38,34 @@ def place_of(name: str, folder: Path) -> Path:
     return folder / path
 
 
-def write(artifact: Artifact, parts: Iterable[bytes], target: Path) -> None:
-    """Write an artifact's content to `target`, which appears whole or not at all.
+@contextmanager
+def writing(artifact: Artifact, target: Path) -> Iterator[Callable[[bytes], None]]:
+    """Takes an artifact's content in parts; `target` appears whole when the block ends, or not at all.
 
     Raises:
         ConnectionLost: the content ended early or is not what was stored.
     """
     scratch = target.with_name(f".mutirao-{secrets.token_hex(8)}")
+    digest, size = hashlib.sha256(), 0
     try:
         with scratch.open("xb") as file:
-            file.writelines(_checked(parts, artifact))
+
+            def take(part: bytes) -> None:
+                nonlocal size
+                digest.update(part)
+                size += len(part)
+                file.write(part)
+
+            yield take
+        _check(artifact, digest.hexdigest(), size)
         scratch.replace(target)
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
 
 
-def _checked(parts: Iterable[bytes], artifact: Artifact) -> Iterator[bytes]:
-    digest, size = hashlib.sha256(), 0
-    for part in parts:
-        digest.update(part)
-        size += len(part)
-        yield part
-    if digest.hexdigest() != artifact.sha256:
+def _check(artifact: Artifact, sha256: str, size: int) -> None:
+    if sha256 != artifact.sha256:
         raise ConnectionLost(
             f"artifact {artifact.name!r} came with {size} of {artifact.size} bytes or changed on its way; try again"
         )

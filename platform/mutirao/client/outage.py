@@ -4,7 +4,8 @@ import random
 import time
 
 from mutirao.client.connection import NoConnection
-from mutirao.errors import Unavailable
+from mutirao.client.flows import RETRY_AFTER, Pause
+from mutirao.errors import MutiraoError
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 3.0
@@ -32,19 +33,22 @@ class Outage:
         self.over()
         self._pause = FIRST_PAUSE_SECONDS
 
-    def bear(self, error: Unavailable | None = None) -> None:
-        """Wait a moment before the next try; the moments double, up to `LONGEST_PAUSE_SECONDS`.
+    def bear(self, error: MutiraoError | None = None) -> Pause:
+        """The moment to wait before the next try: the one the API names, else moments that double up to a limit.
 
         Raises:
-            Unavailable: `error`, when the API was never reached or has not answered for longer than the patience.
+            MutiraoError: `error`, when the API was never reached or has not answered for longer than the patience.
         """
         now = time.monotonic()
+        asked = 0.0
         if error is not None:
             if isinstance(error, NoConnection) and not self._reached:
                 raise error
             self._reached = True
             self._began = self._began or now
-            if now - self._began > self._patience_seconds:
+            asked = float(error.details.get(RETRY_AFTER, 0))
+            if now + asked - self._began > self._patience_seconds:
                 raise error
-        time.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311 (readers should not all come back at once)
+        pause = self._pause * random.uniform(0.5, 1)  # noqa: S311 (readers should not all come back at once)
         self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
+        return Pause(max(pause, asked))

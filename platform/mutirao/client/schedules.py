@@ -1,21 +1,33 @@
-"""Verbs on schedules and on the project."""
+"""Verbs on schedules."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from types import NoneType
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
-from mutirao.client import records
-from mutirao.client.encoding import encoded
-from mutirao.client.verbs import Verbs
+from mutirao.client.records import Schedule
+from mutirao.client.verbs import Sent, Verbs, listing, verb
 from mutirao.jobs.records import Job
 
-_JSON = {"Content-Type": "application/json"}
+
+class ScheduleChanges(TypedDict, total=False):
+    """What may be changed of a schedule."""
+
+    name: str
+    cron: str
+    timezone: str
+    input: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    options: Mapping[str, Any]
+    enabled: bool
+    end_at: datetime | None
 
 
 class ScheduleVerbs(Verbs):
     """Verbs on what the clock starts."""
 
+    @verb("POST /schedules", Schedule)
     def add_schedule(
         self,
         name: str,
@@ -28,7 +40,8 @@ class ScheduleVerbs(Verbs):
         options: Mapping[str, Any] | None = None,
         enabled: bool = True,
         end_at: datetime | None = None,
-    ) -> records.Schedule:
+        thread_id: UUID | str | None = None,
+    ) -> Sent:
         """Start a workflow by the clock; `options` are those of a job, see `mutirao.jobs.options`.
 
         Raises:
@@ -39,41 +52,38 @@ class ScheduleVerbs(Verbs):
         body = {
             "name": name, "workflow": workflow, "cron": cron, "input": dict(input or {}), "timezone": timezone,
             "metadata": dict(metadata or {}), "options": dict(options or {}), "enabled": enabled, "end_at": end_at,
+            "thread_id": thread_id,
         }  # fmt: skip
-        return self._connection.read(records.Schedule, "POST", "/schedules", content=encoded(body), headers=_JSON)
+        return Sent(body=body)
 
-    def schedules(self, limit: int | None = None) -> list[records.Schedule]:
+    @listing("/schedules", Schedule, "schedules")
+    def schedules(self, limit: int | None = None) -> Sent:
         """Schedules of the project, newest first."""
-        pages = self._pages(records.SchedulePage, "/schedules", limit)
-        return [schedule for page in pages for schedule in page.schedules]
+        return Sent(limit=limit)
 
-    def schedule(self, schedule_id: UUID | str) -> records.Schedule:
+    @verb("GET /schedules/{schedule_id}", Schedule)
+    def schedule(self, schedule_id: UUID | str) -> Sent:
         """One schedule with its next five times. Raises NotFound."""
-        return self._connection.read(records.Schedule, "GET", f"/schedules/{schedule_id}")
+        return Sent()
 
-    def change_schedule(self, schedule_id: UUID | str, **changes: Any) -> records.Schedule:
+    @verb("PATCH /schedules/{schedule_id}", Schedule)
+    def change_schedule(
+        self, schedule_id: UUID | str, *, revision: int | None = None, **changes: Unpack[ScheduleChanges]
+    ) -> Sent:
         """Change what is given: name, input, metadata, options, cron, timezone, enabled, end_at.
 
-        Raises what `add_schedule` raises.
+        Raises:
+            PreconditionFailed: it is not the `revision` any more.
+            NotFound, InvalidInput, Conflict: as `add_schedule`.
         """
-        return self._connection.read(
-            records.Schedule, "PATCH", f"/schedules/{schedule_id}", content=encoded(changes), headers=_JSON
-        )
+        return Sent(body={**changes}, revision=revision)
 
-    def delete_schedule(self, schedule_id: UUID | str) -> None:
+    @verb("DELETE /schedules/{schedule_id}", NoneType)
+    def delete_schedule(self, schedule_id: UUID | str) -> Sent:
         """Delete a schedule; its jobs stay. Raises NotFound."""
-        self._connection.send("DELETE", f"/schedules/{schedule_id}")
+        return Sent()
 
-    def trigger_schedule(self, schedule_id: UUID | str) -> Job:
+    @verb("POST /schedules/{schedule_id}/trigger", Job)
+    def trigger_schedule(self, schedule_id: UUID | str) -> Sent:
         """Submit its job now. Raises NotFound, InputRejected."""
-        return self._connection.read(Job, "POST", f"/schedules/{schedule_id}/trigger")
-
-    # The project
-
-    def project(self) -> records.Project:
-        """The project of this client's key: limits, what runs and waits, what was spent this month."""
-        return self._connection.read(records.Project, "GET", "/project")
-
-    def change_project(self, **changes: Any) -> records.Project:
-        """Set `max_running` and `budget`, each where it is given; None takes the limit away."""
-        return self._connection.read(records.Project, "PATCH", "/project", content=encoded(changes), headers=_JSON)
+        return Sent()

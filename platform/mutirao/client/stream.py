@@ -1,25 +1,30 @@
 """Server-sent events, as the API writes them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 
-def lines_of(parts: Iterable[bytes]) -> Iterator[str]:
-    """Lines of a body that comes in parts. Only LF and CR LF end a line: JSON may hold every other separator."""
-    rest = b""
-    for part in parts:
-        *whole, rest = (rest + part).split(b"\n")
+class EventReader:
+    """Reads events off a body that comes in parts, cut anywhere.
+
+    Only LF and CR LF end a line: JSON may hold every other separator.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[str] = []
+
+    def take(self, part: bytes) -> Iterator[str]:
+        """The `data` of each event that is whole with this part, an empty text for each comment (the sign of life)."""
+        *whole, self._rest = (self._rest + part).split(b"\n")
         for line in whole:
-            yield line.removesuffix(b"\r").decode("utf-8", "replace")
+            yield from self._line(line.removesuffix(b"\r").decode("utf-8", "replace"))
 
-
-def data_of(lines: Iterable[str]) -> Iterator[str]:
-    """The `data` of each event that came whole, an empty text for each comment (the stream's sign of life)."""
-    data: list[str] = []
-    for line in lines:
+    def _line(self, line: str) -> Iterator[str]:
         if line.startswith(":"):
             yield ""
         elif line.startswith("data:"):
-            data.append(line.removeprefix("data:").removeprefix(" "))
-        elif not line and data:
-            yield "\n".join(data)
-            data = []
+            self._data.append(line.removeprefix("data:").removeprefix(" "))
+        elif not line and self._data:
+            text = "\n".join(self._data)
+            self._data = []
+            yield text
