@@ -34,6 +34,11 @@ class KnownJob:
     journal: list[str] = field(default_factory=lambda: ["job.queued"])
 
     @property
+    def not_yet(self) -> bool:
+        """Whether it is to begin later: until then nobody waits for it."""
+        return self.state is JobState.QUEUED and self.delayed and self.epoch <= self.retried
+
+    @property
     def place(self) -> tuple[bool, UUID]:
         """Its place in its thread: what has begun goes first."""
         return self.epoch <= self.retried, self.id
@@ -90,7 +95,9 @@ class Model:
         for job in self.jobs.values():
             others = [other for other in self.jobs.values() if other.thread == job.thread and other is not job]
             blocked = any(
-                other.state is JobState.RUNNING or (other.state in KEPT and other.place < job.place) for other in others
+                other.state is JobState.RUNNING
+                or (other.state in KEPT and other.place < job.place and not other.not_yet)
+                for other in others
             )
             if job.state is JobState.QUEUED and not (job.delayed or job.pause or blocked):
                 found.append(job)

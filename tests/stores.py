@@ -9,6 +9,7 @@ from mutirao.catalogue import Catalogue, WorkflowEntry
 from mutirao.db import Database
 from mutirao.ids import new_id
 from mutirao.jobs.claims import ClaimStore
+from mutirao.jobs.lists import JobFilter, JobLists
 from mutirao.jobs.records import Claim, Event, Job, Submission
 from mutirao.jobs.store import JobStore
 from mutirao.projects import Projects
@@ -65,6 +66,13 @@ class Stores:
         """The worker vanishes and its jobs are taken from it."""
         await self.expire(worker)
         return await self.claims.reconcile()
+
+    async def page(
+        self, project: UUID | None = None, *, after: UUID | None = None, limit: int = 50, **wanted: Any
+    ) -> list[Job]:
+        """Jobs, newest first, of the project or of another one."""
+        jobs = JobLists(self.db)
+        return await jobs.page(project or self.project, JobFilter(**wanted), after=after, limit=limit)
 
     async def get(self, job_id: UUID) -> Job:
         """The job as clients see it."""

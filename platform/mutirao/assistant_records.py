@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from mutirao.callers import nobodys, without_caller
 from mutirao.errors import BadRequest
 from mutirao.jobs.records import Record
 
@@ -34,24 +35,25 @@ class Assistant(Record):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Config and context of a job: its own over the assistant's. `configurable` and the context are merged by key,
         tags of both are kept."""
-        given = dict(config or {})
-        merged = {**self.config, **given}
-        if tags := [*self.config.get("tags", []), *(given.get("tags") or [])]:
+        given, own, own_context = dict(config or {}), without_caller(self.config), nobodys(self.context)
+        merged = {**own, **given}
+        if tags := [*own.get("tags", []), *(given.get("tags") or [])]:
             merged["tags"] = list(dict.fromkeys(tags))
-        if configurable := {**(self.config.get("configurable") or {}), **(given.get("configurable") or {})}:
+        if configurable := {**(own.get("configurable") or {}), **(given.get("configurable") or {})}:
             merged["configurable"] = configurable
-        return merged, {**self.context, **(context or {})}
+        return merged, {**own_context, **(context or {})}
 
 
 def in_step(
     config: Mapping[str, Any] | None, context: Mapping[str, Any] | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Config and context such that `configurable` and the context say the same: clients send either.
+    """Config and context such that `configurable` and the context say the same: clients send either. Neither says who is
+    calling.
 
     Raises:
         BadRequest: both are given.
     """
-    kept, given = dict(config or {}), dict(context or {})
+    kept, given = without_caller(config or {}), nobodys(context or {})
     if kept.get("configurable") and given:
         raise BadRequest(
             "send either config.configurable or context, not both; context is the one to use", path="/context"

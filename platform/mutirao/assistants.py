@@ -17,6 +17,7 @@ from mutirao.catalogue import Catalogue, WorkflowUnknown
 from mutirao.db import Database
 from mutirao.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
 from mutirao.ids import new_id
+from mutirao.jobs.channels import ASSISTANTS, EVENTS_CHANNEL
 from mutirao.jobs.sql import statement
 
 __all__ = ["Assistant", "AssistantStore", "IfExists", "SortBy", "in_step", "select", "system_id"]
@@ -72,6 +73,8 @@ ORDER BY version DESC LIMIT :limit OFFSET :offset""",
 )
 
 _DELETE = text("DELETE FROM assistants WHERE project_id = :project_id AND id = :id")
+
+_TELL = text(f"SELECT pg_notify('{EVENTS_CHANNEL}', '{ASSISTANTS}')")
 
 # Served by ix_assistants_workflow and ix_assistants_metadata.
 _MATCHING = """
@@ -214,6 +217,7 @@ class AssistantStore:
             )
         async with self.db.autocommit() as connection:
             await connection.execute(_DELETE, {"project_id": project_id, "id": found.id})
+            await connection.execute(_TELL)
 
     async def search(
         self,
@@ -286,6 +290,7 @@ class AssistantStore:
     async def _take(self, connection: AsyncConnection, project_id: UUID, assistant_id: UUID, version: int) -> Assistant:
         values = {"project_id": project_id, "id": assistant_id, "version": version}
         row = (await connection.execute(_TAKE_VERSION, values)).mappings().first()
+        await connection.execute(_TELL)
         if row is None:
             raise NotFound(f"assistant {str(assistant_id)!r} has no version {version}")
         return _assistant(row)

@@ -26,25 +26,36 @@ from mutirao.webhooks import TEST
 _FACTOR = 3
 _TRIES_KEPT = 50
 _MARGIN_SECONDS = 5.0
+_LOOKED_AT = 200
 GONE = 410
 """A receiver that answers so does not want to hear from us again."""
 
-_RECEIVER = "substring({url} FROM '^[^/]*//[^/?#]*')"
+_RECEIVER = "coalesce(substring(coalesce(w.url, d.url) FROM '^[^/]*//[^/?#]*'), '')"
 _DELIVERY = """d.id, d.webhook_id, d.job_id, coalesce(w.url, d.url) AS url, d.event, d.payload, d.state, d.attempts,
     CASE WHEN d.state = 'pending' THEN d.next_at END AS next_at, d.tries, d.created_at, d.delivered_at"""
 
-# A few to each receiver, however much waits for one of them. Served by ix_webhook_deliveries_due.
+# A few to each receiver, however much waits for one of them, and project by project in turn. Of each project no more is
+# looked at than what is due first: who is full is not, next time. Served by ix_webhook_deliveries_due.
 _TAKE = text(f"""
-WITH waiting AS (
-    SELECT d.id, row_number() OVER (
-        PARTITION BY {_RECEIVER.format(url="coalesce(w.url, d.url)")} ORDER BY d.next_at, d.id) AS place
-    FROM webhook_deliveries d LEFT JOIN webhooks w ON w.id = d.webhook_id
-    WHERE d.state = 'pending' AND d.next_at <= now() AND (d.webhook_id IS NULL OR :signed)
-        AND {_RECEIVER.format(url="coalesce(w.url, d.url)")} <> ALL (:full)
+WITH RECURSIVE project AS (
+    (SELECT project_id AS id FROM webhook_deliveries WHERE state = 'pending' ORDER BY project_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT d.project_id FROM webhook_deliveries d WHERE d.state = 'pending' AND d.project_id > project.id
+        ORDER BY d.project_id LIMIT 1) FROM project WHERE project.id IS NOT NULL
+), waiting AS (
+    SELECT first.id, first.next_at, row_number() OVER (PARTITION BY receiver ORDER BY first.next_at, first.id) AS place,
+        row_number() OVER (PARTITION BY project.id ORDER BY first.next_at, first.id) AS turn
+    FROM project CROSS JOIN LATERAL (
+        SELECT d.id, d.next_at, {_RECEIVER} AS receiver
+        FROM webhook_deliveries d LEFT JOIN webhooks w ON w.id = d.webhook_id
+        WHERE d.project_id = project.id AND d.state = 'pending' AND d.next_at <= now()
+            AND (d.webhook_id IS NULL OR :signed) AND {_RECEIVER} <> ALL (:full)
+        ORDER BY d.next_at LIMIT {_LOOKED_AT}
+    ) first
 ), due AS (
-    SELECT id FROM webhook_deliveries
-    WHERE id = ANY (ARRAY(SELECT id FROM waiting WHERE place <= :each)) AND state = 'pending' AND next_at <= now()
-    ORDER BY next_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+    SELECT d.id FROM webhook_deliveries d JOIN waiting ON waiting.id = d.id
+    WHERE waiting.place <= :each AND d.state = 'pending' AND d.next_at <= now()
+    ORDER BY waiting.turn, d.next_at LIMIT :limit FOR NO KEY UPDATE OF d SKIP LOCKED
 ), taken AS (
     UPDATE webhook_deliveries d SET attempts = attempts + 1,
         next_at = now() + make_interval(secs => CAST(:seconds AS float))
@@ -52,11 +63,7 @@ WITH waiting AS (
 )
 SELECT d.id, d.webhook_id, coalesce(w.url, d.url) AS url, d.payload, d.attempts, d.next_at AS until, w.secret,
     w.id AS signed_by, now() AS at
-FROM taken d LEFT JOIN LATERAL (
-    SELECT id, url, secret FROM webhooks w
-    WHERE w.id = d.webhook_id OR d.webhook_id IS NULL AND w.project_id = d.project_id AND w.url = d.url AND w.enabled
-    ORDER BY w.id LIMIT 1
-) w ON true""").bindparams(bindparam("full", type_=ARRAY(TEXT)))
+FROM taken d LEFT JOIN webhooks w ON w.id = d.webhook_id""").bindparams(bindparam("full", type_=ARRAY(TEXT)))
 
 # Only while nobody else has taken it since.
 _RECORD = text(f"""
@@ -208,7 +215,8 @@ class DeliveryStore:
         return await self.get(project_id, delivery_id)
 
     async def take(self, limit: int, *, full: Sequence[str] = (), signed: bool = True) -> list[Taken]:
-        """At most `limit` that are due, to be sent by the caller now, a few to each receiver and none to those in `full`.
+        """At most `limit` that are due, to be sent by the caller now, a few to each receiver and none to those in `full`;
+        of each project the same, as long as it has some.
 
         `signed`: also those that must be signed.
         """

@@ -90,6 +90,12 @@ class TooLarge(InvalidInput):
     status = 413
 
 
+class LimitReached(InvalidInput):
+    """Raised when a project has as much of something as it may; the message names the setting that allows more."""
+
+    code = "limit_reached"
+
+
 class AddressRefused(InvalidInput):
     """Raised when nothing may be sent to an address: it is not public, or no URL that can be called."""
 

@@ -9,14 +9,17 @@ import threading
 import time
 from uuid import UUID, uuid4
 
-from kombu import Connection, Exchange, Producer, Queue
+from kombu import Connection, Producer
 
 from mutirao.logs import logger
 
 TASK_NAME = "mutirao.hint"
 _MOST_WAITING = 100_000
 _BACK_OFF_SECONDS = (0.1, 0.5, 2.0, 5.0)
-_APART_SECONDS = 0.01  # between two messages: what comes meanwhile goes in one
+# Between two messages: what comes meanwhile goes in one. The more comes, the longer: who sends much waits for a worker
+# that is busy anyway, and each message costs both sides as much as a good part of a job.
+_APART_SECONDS = 0.01
+_APART_AT_MOST_SECONDS = 0.04
 _MOST_IN_MESSAGE = 200
 _log = logger("hints")
 
@@ -45,12 +48,15 @@ class HintSender:
         self._thread.join(timeout=1)
 
     def _run(self) -> None:
-        failures = 0
+        failures, apart = 0, _APART_SECONDS
         while (item := self._waiting.get()) is not None:
             began = time.monotonic()
             try:
-                for queue_name, jobs in self._with_those_behind(*item).items():
+                found = self._with_those_behind(*item)
+                for queue_name, jobs in found.items():
                     self._publish(queue_name, jobs)
+                many = sum(map(len, found.values())) > 1
+                apart = min(apart * 2, _APART_AT_MOST_SECONDS) if many else _APART_SECONDS
                 failures = 0
             except Exception as error:  # noqa: BLE001 (each broker's driver has errors of its own; the thread lives on)
                 pause = _BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)]
@@ -58,7 +64,7 @@ class HintSender:
                 _log.warning("hints.dropped", waiting=self._waiting.qsize(), error=str(error), pause_seconds=pause)
                 self._forget()
                 time.sleep(pause)
-            time.sleep(max(0.0, began + _APART_SECONDS - time.monotonic()))
+            time.sleep(max(0.0, began + apart - time.monotonic()))
         self._connection.release()
 
     def _with_those_behind(self, queue_name: str, job_id: UUID) -> dict[str, list[UUID]]:
@@ -73,13 +79,12 @@ class HintSender:
 
     def _publish(self, queue_name: str, jobs: list[UUID]) -> None:
         # Celery's message protocol, version 2: the body is (args, kwargs, embedded).
-        exchange = Exchange(queue_name, type="direct")
+        # Straight into the queue's list: an exchange would be looked up for each message.
         with Producer(self._connection.default_channel) as producer:
             producer.publish(
                 [[str(job) for job in jobs], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}],
-                exchange=exchange,
+                exchange="",
                 routing_key=queue_name,
-                declare=[Queue(queue_name, exchange, routing_key=queue_name)],
                 headers={"lang": "py", "task": TASK_NAME, "id": (message := str(uuid4())), "root_id": message},
                 serializer="json",
                 correlation_id=message,

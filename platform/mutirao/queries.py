@@ -14,6 +14,7 @@ Kinds, their request, and their answer (a thread belongs to the asking project, 
     schemas       {config?}                            {graph_id, input_schema, output_schema, state_schema, …}
     copy          {thread_id, to}                      null; checkpoints only, rows of `threads` are the caller's
     delete_runs   {thread_id, job_ids}                 null
+    refresh       {thread_id}                          null; the database asks, when a job has ended without its attempt
     prune         {thread_ids, strategy?}              {pruned_count}; strategy: delete | keep_latest
     embed         {texts}                              [[float, …], …]
     authenticate  {method, path, headers, path_params?, query_params?, body?}             the user: {identity, …}
@@ -108,9 +109,9 @@ _ERRORS: dict[int, type[MutiraoError]] = {
 class Queries:
     """Asks workers. One per process: `start` listens for answers, `stop` ends that."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, *, beside: Notices | None = None) -> None:
         self.db = db
-        self._answers = Notices(db.url, ANSWERS_CHANNEL)
+        self._answers = Notices(db.url, ANSWERS_CHANNEL, beside=beside)
 
     async def start(self) -> None:
         await self._answers.start()

@@ -70,13 +70,13 @@ _NEEDED_THREADS = text(f"""
 SELECT DISTINCT CAST(f.start ->> 'thread_id' AS uuid) FROM jobs f
 WHERE {_UNFINISHED_FORK} AND f.start ->> 'thread_id' = ANY(:threads)""")
 
-# A child goes with its parent and never before it.
+# A child goes with its parent and never before it. With their threads, which whoever retries a job has locked before it.
 _ROOTS = text(f"""
-SELECT j.id FROM jobs j
+SELECT j.id FROM jobs j JOIN threads t ON t.id = j.thread_id
 WHERE j.parent_id IS NULL AND j.finished_at < now() - make_interval(secs => :seconds)
   AND NOT EXISTS (SELECT 1 FROM jobs f WHERE {_UNFINISHED_FORK} AND f.start ->> 'thread_id' = j.thread_id::text)
   AND NOT EXISTS (SELECT 1 FROM jobs c WHERE c.parent_id = j.id AND c.finished_at IS NULL)
-ORDER BY j.finished_at LIMIT :limit FOR UPDATE SKIP LOCKED""")
+ORDER BY j.finished_at LIMIT :limit FOR UPDATE OF t, j SKIP LOCKED""")
 
 _TREE = text("""
 WITH RECURSIVE tree AS (
@@ -99,15 +99,16 @@ DELETE FROM idempotency_keys WHERE (project_id, key) IN (
     WHERE k.created_at < now() - make_interval(secs => :seconds) AND (j.id IS NULL OR j.finished_at IS NOT NULL)
     LIMIT :limit)""")
 
-# Threads whose time has passed since their last use; served by ix_threads_expires_at.
-_EXPIRED = text(f"""
-SELECT t.id, t.ttl_strategy FROM threads t
-WHERE t.expires_at < now()
-  AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.thread_id = t.id
-    AND (j.state IN ('queued', 'running', 'waiting', 'stranded')
+# Threads whose time has passed since their last use; served by ix_threads_expires_at. A job that has not ended, be it that
+# it waits for a person, uses its thread.
+_UNUSED = f"""t.expires_at < now()
+  AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.thread_id = t.id AND (j.finished_at IS NULL
         OR j.finished_at >= now() - make_interval(secs => coalesce(t.ttl_minutes, 0) * 60)))
-  AND NOT EXISTS (SELECT 1 FROM jobs f WHERE {_UNFINISHED_FORK} AND f.start ->> 'thread_id' = t.id::text)
-ORDER BY t.expires_at LIMIT :limit FOR UPDATE OF t SKIP LOCKED""")
+  AND NOT EXISTS (SELECT 1 FROM jobs f WHERE {_UNFINISHED_FORK} AND f.start ->> 'thread_id' = t.id::text)"""
+_EXPIRED = text(f"""
+SELECT t.id FROM threads t WHERE {_UNUSED} ORDER BY t.expires_at LIMIT :limit FOR UPDATE OF t SKIP LOCKED""")
+# A statement sees what was committed before it began, and not what was before it had its locks: look again.
+_STILL_EXPIRED = text(f"SELECT t.id, t.ttl_strategy FROM threads t WHERE t.id = ANY(:threads) AND {_UNUSED}")
 _EXPIRES_LATER = text("""
 UPDATE threads SET expires_at = now() + make_interval(secs => ttl_minutes * 60) WHERE id = ANY(:threads)""")
 
@@ -205,13 +206,14 @@ class Retention:
         return count == self._batch
 
     async def _expired_threads(self, connection: AsyncConnection, pruned: Pruned, _: float) -> bool:
-        expired = (await connection.execute(_EXPIRED, {"limit": self._batch})).all()
+        locked = (await connection.scalars(_EXPIRED, {"limit": self._batch})).all()
+        expired = (await connection.execute(_STILL_EXPIRED, {"threads": list(locked)})).all()
         thinned = [row.id for row in expired if row.ttl_strategy == "keep_latest"]
         await self._delete_threads(connection, pruned, [row.id for row in expired if row.id not in thinned])
         for thread in thinned:
             pruned.checkpoints += await self._checkpoints.prune_thread(str(thread)) or 0
         await connection.execute(_EXPIRES_LATER, {"threads": thinned})
-        return len(expired) == self._batch
+        return len(locked) == self._batch and bool(expired)
 
     async def _delete_threads(self, connection: AsyncConnection, pruned: Pruned, threads: Sequence[UUID]) -> None:
         """Threads with all of their jobs, which nobody can have submitted to them since they were locked."""

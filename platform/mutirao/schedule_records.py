@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, field_serializer
 
 from mutirao.jobs.options import JobOptions
-from mutirao.jobs.records import Problem, Record, RunOptions
+from mutirao.jobs.records import Problem, Record, RunOptions, shown_run
 
 OnRunCompleted = Literal["delete", "keep"]
 SortBy = Literal["id", "assistant_id", "thread_id", "created_at", "updated_at", "next_at", "end_at"]
@@ -42,6 +42,10 @@ class Schedule(Record):
     revision: int = 1
     created_at: datetime
     updated_at: datetime
+
+    @field_serializer("run", mode="wrap", when_used="json")
+    def _without_caller(self, run: RunOptions | None, shown: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        return shown(shown_run(run))
 
 
 class NewSchedule(Record):

@@ -23,10 +23,11 @@ from mutirao.db import Database
 from mutirao.db.engine import connection_lost
 from mutirao.errors import Conflict, InvalidInput, MutiraoError, NotFound, PreconditionFailed
 from mutirao.ids import new_id
-from mutirao.jobs.accept import ACCEPT, own_thread, run_of, values_of
+from mutirao.jobs.accept import ACCEPT, enter, own_thread, run_of, values_of
 from mutirao.jobs.options import JobOptions
 from mutirao.jobs.records import LONGEST_SECONDS, Job, Problem, RunOptions, Submission
-from mutirao.jobs.runs import RunStore, accept_in
+from mutirao.jobs.run_order import accept_in
+from mutirao.jobs.runs import RunStore
 from mutirao.jobs.sql import statement
 from mutirao.jobs.store import JobStore
 from mutirao.schedule_records import NewSchedule, Schedule, Search
@@ -229,7 +230,7 @@ class ScheduleStore:
                 if submission.run is not None:
                     await accept_in(connection, submission)
                 else:
-                    await connection.execute(ACCEPT, _row_of(submission))
+                    await connection.execute(ACCEPT, await _row_of(connection, submission))
             queue = submission.queue
         except Exception as refused:
             if connection_lost(refused):
@@ -245,6 +246,7 @@ class ScheduleStore:
 
     async def _submission(self, row: RowMapping, scheduled_for: datetime | None) -> Submission:
         name, run = row["workflow"], RunOptions.model_validate(row["run"]) if row["run"] is not None else None
+        delay = float(run.kwargs.get("after_seconds") or 0) if run is not None else 0.0
         if run is not None:
             assistant = await self._assistants.resolve(row["project_id"], row["assistant_id"] or name)
             config, context = assistant.merged(run.config, run.context)
@@ -273,6 +275,7 @@ class ScheduleStore:
             budget=options.budget,
             schedule_id=row["id"],
             scheduled_for=scheduled_for,
+            delay_seconds=delay,
         )
 
     async def _check_input(self, workflow: str | CataloguedWorkflow, value: Any, run: RunOptions | None) -> None:
@@ -375,6 +378,9 @@ def _values(new: NewSchedule, now: datetime) -> dict[str, Any]:
     return fields | {"next_at": _next(fields, now)}
 
 
-def _row_of(submission: Submission) -> dict[str, Any]:
-    thread_id = submission.thread_id or new_id()
-    return values_of(submission) | {"id": new_id(), "project_id": submission.project_id, "thread_id": thread_id}
+async def _row_of(connection: AsyncConnection, submission: Submission) -> dict[str, Any]:
+    if submission.thread_id is None:
+        job_id, thread_id = new_id(), new_id()
+    else:
+        job_id, thread_id = await enter(connection, submission.project_id, submission.thread_id), submission.thread_id
+    return values_of(submission) | {"id": job_id, "project_id": submission.project_id, "thread_id": thread_id}

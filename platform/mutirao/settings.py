@@ -131,7 +131,17 @@ class ApiSettings(Area):
     max_page: int = Field(200, gt=0, description="Most rows in one page of a list.")
     stream_heartbeat_seconds: float = Field(15, gt=0, description="Pause after which an idle event stream says so.")
     mcp_sessions: int = Field(1_000, gt=0, description="Most MCP sessions at once.")
+    mcp_sessions_per_caller: int = Field(100, gt=0, description="Most of them of one key or token.")
     mcp_idle_seconds: float = Field(1_800, gt=0, description="Pause after which an MCP session is closed.")
+    public_routes: str = Field(
+        "",
+        description="Routes of projects' own (`http.app`) that need no key: beginnings of paths, separated by commas, such "
+        "as `/hooks`. Routes of the API are not among them.",
+    )
+    own_routes_seconds: float = Field(300, gt=0, description="Longest silence of a project's own route.")
+    own_routes_connections: int = Field(100, gt=0, description="Requests at once to projects' own routes.")
+    max_filter_conditions: int = Field(50, gt=0, description="Most conditions in one filter of a search.")
+    max_filter_depth: int = Field(10, gt=0, description="How deep a filter of a search may be nested.")
 
 
 class AccessSettings(Area):
@@ -146,6 +156,12 @@ class AccessSettings(Area):
         "600/minute", description="Most requests of one address that name a wrong key or token, or none."
     )
     max_streams: int = Field(1_000, ge=0, description="Open streams of one key in one API process; 0: no limit.")
+    keyless_stream_seconds: float = Field(
+        3_600,
+        ge=0,
+        description="Longest time a request or stream stays open whose caller has no key: one with a token, or one whom "
+        "a project's `auth` has let in; 0: no limit. Whoever reads may connect again.",
+    )
     anonymous_project: str | None = Field(
         None,
         description="Requests of programs of this machine that come without a key act in this project and may do all but "
@@ -171,6 +187,20 @@ class AccessSettings(Area):
     )
 
 
+class LimitSettings(Area):
+    """How much one project may keep; what is beyond is refused as `limit_reached`."""
+
+    max_queued_jobs: int = Field(200_000, gt=0, description="Jobs of one project that wait for a worker or their time.")
+    max_schedules: int = Field(10_000, gt=0, description="Schedules of one project.")
+    max_webhooks: int = Field(100, gt=0, description="Webhooks of one project.")
+    max_keys: int = Field(10_000, gt=0, description="Keys of one project that are not revoked.")
+    max_assistants: int = Field(100_000, gt=0, description="Assistants of one project, beside those of its workflows.")
+    max_store_items: int = Field(
+        5_000_000, gt=0, description="Items in the store of one project, when a client writes."
+    )
+    max_threads: int = Field(10_000_000, gt=0, description="Threads of one project, when a client makes one.")
+
+
 class WorkerSettings(Area):
     """Celery workers."""
 
@@ -190,7 +220,9 @@ class WorkerSettings(Area):
     version_grace_seconds: float = Field(
         30, ge=0, description="How long a job waits for a worker of its version before it is `stranded`."
     )
-    event_flush_seconds: float = Field(0.04, gt=0, description="Longest time an event waits to be written.")
+    event_flush_seconds: float = Field(
+        0.02, gt=0, description="How long an event waits to be written; up to eight times that where many jobs run."
+    )
     max_children: int = Field(10_000, gt=0, description="Most children of one fan-out.")
     max_effect_bytes: int = Field(256 << 10, gt=0, description="Largest result of one effect, as JSON.")
     max_stream_bytes: int = Field(
@@ -270,8 +302,8 @@ class WebhookSettings(Area):
 
 
 AREAS: tuple[type[Area], ...] = (
-    StackSettings, ModelSettings, ApiSettings, AccessSettings, WorkerSettings, KnowledgeSettings, ModernizeSettings,
-    RetentionSettings, WebhookSettings,
+    StackSettings, ModelSettings, ApiSettings, AccessSettings, LimitSettings, WorkerSettings, KnowledgeSettings,
+    ModernizeSettings, RetentionSettings, WebhookSettings,
 )  # fmt: skip
 
 
@@ -283,6 +315,7 @@ class Settings:
         self.model: ModelSettings = _area(areas, "model", ModelSettings)
         self.api: ApiSettings = _area(areas, "api", ApiSettings)
         self.access: AccessSettings = _area(areas, "access", AccessSettings)
+        self.limits: LimitSettings = _area(areas, "limits", LimitSettings)
         self.worker: WorkerSettings = _area(areas, "worker", WorkerSettings)
         self.knowledge: KnowledgeSettings = _area(areas, "knowledge", KnowledgeSettings)
         self.modernize: ModernizeSettings = _area(areas, "modernize", ModernizeSettings)
@@ -313,11 +346,18 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = PREFIX + str(first["loc"][0]).upper()
-        raise SettingsInvalid(f"{name}={first.get('input')!r}: {first['msg']}", setting=name) from None
+        given = f"={first.get('input')!r}" if _plain(first["loc"]) else ""
+        raise SettingsInvalid(f"{name}{given}: {first['msg']}", setting=name) from None
     except SettingsError as error:
         field = re.search(r'field "(\w+)"', str(error))
         name = PREFIX + field[1].upper() if field else "a setting"
         raise SettingsInvalid(f"{name} is not JSON; see README, Settings", setting=name) from None
+
+
+def _plain(place: tuple[int | str, ...]) -> bool:
+    """Whether the value of a setting may be shown: it is no secret, and has none in it."""
+    kinds = [area.model_fields[str(place[0])].annotation for area in AREAS if place[0] in area.model_fields]
+    return len(place) == 1 and not any("SecretStr" in str(kind) or "dict" in str(kind) for kind in kinds)
 
 
 def _read_secret_files() -> None:

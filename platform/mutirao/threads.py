@@ -28,11 +28,16 @@ SortBy = Literal["id", "status", "created_at", "updated_at", "state_updated_at"]
 IfExists = Literal["raise", "do_nothing"]
 TtlStrategy = Literal["delete", "keep_latest"]
 
-# Of a thread t: its last job; one that was rolled back is not there any more. Served by ix_jobs_thread_id.
+# Of a thread t: its last job; one that was rolled back is not there any more. Served by ix_jobs_thread_id. Jobs are
+# numbered as they were submitted, and one that was to begin later, or was retried, may have been the last to begin.
+# `later`: it came by the native API, and has ended after the last one that has left a state.
 _LAST = """
 LEFT JOIN LATERAL (
-    SELECT j.id, j.state, j.waiting_for, j.workflow, j.output, j.error, j.finished_at FROM jobs j
-    WHERE j.thread_id = t.id AND NOT (j.rolled_back AND j.finished_at IS NOT NULL) ORDER BY j.id DESC LIMIT 1
+    SELECT *, j.plain AND j.state = 'succeeded' AND j.finished_at > t.state_updated_at AS later FROM (
+        SELECT j.id, j.state, j.waiting_for, j.workflow, j.output, j.error, j.started_at, j.finished_at,
+            j.run IS NULL AS plain FROM jobs j
+        WHERE j.thread_id = t.id AND NOT (j.rolled_back AND j.finished_at IS NOT NULL) ORDER BY j.id DESC LIMIT 20
+    ) j ORDER BY coalesce(j.started_at, j.finished_at) DESC NULLS LAST, j.id DESC LIMIT 1
 ) l ON true"""
 _STATUS = """
 CASE WHEN EXISTS (
@@ -40,7 +45,7 @@ CASE WHEN EXISTS (
             OR j.state = 'paused' AND j.waiting_for = 'request')) THEN 'busy'
     WHEN l.state IN ('failed', 'dead', 'budget_exhausted')
         AND NOT coalesce(t.state_updated_at > l.finished_at, false) THEN 'error'
-    WHEN t.next <> '{}' OR l.state = 'paused' THEN 'interrupted'
+    WHEN t.next <> '{}' AND l.later IS NOT TRUE OR l.state = 'paused' THEN 'interrupted'
     WHEN l.state = 'cancelled' AND NOT coalesce(t.state_updated_at > l.finished_at, false) THEN 'interrupted'
     ELSE 'idle' END"""
 
@@ -50,12 +55,16 @@ _ASKED = """(
         SELECT coalesce(task_id, interrupt_id) AS task,
             jsonb_agg(jsonb_build_object('id', interrupt_id, 'value', request) ORDER BY id) AS asked
         FROM approvals WHERE job_id = l.id AND state = 'pending' GROUP BY 1) a)"""
+_VALUES = "CASE WHEN l.later THEN coalesce(l.output, t.values) ELSE coalesce(t.values, l.output) END"
+_INTERRUPTS = f"""
+CASE WHEN l.later THEN '{{}}' WHEN t.interrupts = '{{}}' AND l.state = 'paused' THEN coalesce({_ASKED}, '{{}}')
+    ELSE t.interrupts END"""
 _COLUMNS = f"""t.id, t.metadata, t.config, t.created_at, t.updated_at, coalesce(t.workflow, l.workflow) AS workflow,
-    t.assistant_id, coalesce(t.values, l.output) AS values,
-    CASE WHEN t.interrupts = '{{}}' AND l.state = 'paused' THEN coalesce({_ASKED}, '{{}}') ELSE t.interrupts END AS interrupts,
-    t.next, CASE WHEN {_STATUS} = 'error' THEN coalesce(t.error, l.error) END AS error,
-    coalesce(t.state_updated_at, l.finished_at, t.created_at) AS state_updated_at, t.ephemeral, t.expires_at, t.ttl_minutes,
-    t.ttl_strategy, t.revision, {_STATUS} AS status"""
+    t.assistant_id, {_VALUES} AS values, {_INTERRUPTS} AS interrupts,
+    CASE WHEN l.later THEN '{{}}' ELSE t.next END AS next,
+    CASE WHEN {_STATUS} = 'error' THEN coalesce(t.error, l.error) END AS error,
+    CASE WHEN l.later THEN l.finished_at ELSE coalesce(t.state_updated_at, l.finished_at, t.created_at) END AS state_updated_at,
+    t.ephemeral, t.expires_at, t.ttl_minutes, t.ttl_strategy, t.revision, {_STATUS} AS status"""
 
 _GET = text(f"SELECT {_COLUMNS} FROM threads t {_LAST} WHERE t.id = :id AND t.project_id = :project_id")
 _LOCK = text("SELECT revision FROM threads WHERE id = :id AND project_id = :project_id FOR NO KEY UPDATE")
@@ -65,7 +74,9 @@ _INSERT = statement(
 INSERT INTO threads (id, project_id, metadata, workflow, expires_at, ttl_minutes, ttl_strategy)
 VALUES (:id, :project_id, :metadata, :workflow, now() + make_interval(secs => CAST(:ttl_minutes AS float) * 60),
     :ttl_minutes, :ttl_strategy)
-ON CONFLICT (id) DO NOTHING RETURNING id""",
+ON CONFLICT (id) DO NOTHING
+RETURNING id, metadata, config, created_at, updated_at, workflow, assistant_id, values, interrupts, next, error,
+    created_at AS state_updated_at, ephemeral, expires_at, ttl_minutes, ttl_strategy, revision, 'idle' AS status""",
     "metadata",
 )
 
@@ -86,18 +97,21 @@ WHERE t.project_id = :project_id AND NOT t.ephemeral AND t.metadata @> :metadata
     AND (CAST(:ids AS uuid[]) IS NULL OR t.id = ANY(:ids))
     AND (CAST(:before AS uuid) IS NULL OR (t.created_at, t.id) < (CAST(:made AS timestamptz), CAST(:before AS uuid)))"""
 _IN_STATUS = f" AND {_STATUS} = :status"
-_OF_VALUES = " AND coalesce(t.values, l.output) @> :values"
+_OF_VALUES = f" AND {_VALUES} @> :values"
 
 _COPY = text(f"""
 INSERT INTO threads (id, project_id, metadata, workflow, assistant_id, config, "values", interrupts, next, error,
     state_updated_at)
 SELECT :to, t.project_id, t.metadata, coalesce(t.workflow, l.workflow), t.assistant_id, t.config,
-    coalesce(t.values, l.output), t.interrupts, t.next, t.error, coalesce(t.state_updated_at, l.finished_at)
+    {_VALUES}, {_INTERRUPTS}, CASE WHEN l.later THEN '{{}}' ELSE t.next END, t.error,
+    greatest(t.state_updated_at, CASE WHEN l.later OR t.state_updated_at IS NULL THEN l.finished_at END)
 FROM threads t {_LAST}
 WHERE t.id = :id AND t.project_id = :project_id""")
 
 _ACTIVE = text("SELECT id FROM jobs WHERE thread_id = ANY(:ids) AND finished_at IS NULL ORDER BY id")
 _OWN = text("SELECT id FROM threads WHERE id = ANY(:ids) AND project_id = :project_id ORDER BY id")
+# Threads before their jobs, and both in the order of their ids, as everybody does who locks them.
+_LOCK_OWN = text("SELECT id FROM threads WHERE id = ANY(:ids) AND project_id = :project_id ORDER BY id FOR UPDATE")
 # An attempt that has begun to store a checkpoint holds its job: it has stored it by then, and stores no other.
 _HOLD = text("SELECT id FROM jobs WHERE thread_id = ANY(:ids) ORDER BY id FOR UPDATE")
 _DELETE = text("DELETE FROM threads WHERE id = ANY(:ids) AND project_id = :project_id")
@@ -200,11 +214,13 @@ class ThreadStore:
             "ttl_strategy": ttl_strategy if ttl_minutes is not None else None,
         }
         async with self.db.autocommit() as connection:
-            new = await connection.scalar(_INSERT, values) is not None
+            row = (await connection.execute(_INSERT, values)).mappings().first()
+            if row is not None:
+                return _thread(row), True
             found = await self._find(connection, project_id, thread_id)
-        if found is None or (not new and if_exists == "raise"):
+        if found is None or if_exists == "raise":
             raise Conflict(f"there is a thread {str(thread_id)!r} already; choose another id")
-        return found, new
+        return found, False
 
     async def get(self, project_id: UUID, thread_id: UUID) -> Thread:
         """Raises NotFound."""
@@ -275,7 +291,7 @@ class ThreadStore:
     async def ask_end(self, project_id: UUID, thread_ids: Sequence[UUID]) -> list[UUID]:
         """Ask for the end of all jobs of those of these threads that are the project's; returns the jobs that still run."""
         async with self.db.begin() as connection:
-            own = list(await connection.scalars(_OWN, {"ids": list(thread_ids), "project_id": project_id}))
+            own = list(await connection.scalars(_LOCK_OWN, {"ids": list(thread_ids), "project_id": project_id}))
             active = list(await connection.scalars(_ACTIVE, {"ids": own}))
             await changes.cancel_trees(connection, active)
             return list(await connection.scalars(_ACTIVE, {"ids": own}))
@@ -284,7 +300,7 @@ class ThreadStore:
         """Delete threads with their jobs and checkpoints; returns how many. What a job of theirs that still runs writes
         is refused from now on: see `ask_end`."""
         async with self.db.begin() as connection:
-            own = list(await connection.scalars(_OWN, {"ids": list(thread_ids), "project_id": project_id}))
+            own = list(await connection.scalars(_LOCK_OWN, {"ids": list(thread_ids), "project_id": project_id}))
             await connection.execute(_HOLD, {"ids": own})
             await self._checkpoints.delete(connection, own)
             return (await connection.execute(_DELETE, {"ids": own, "project_id": project_id})).rowcount

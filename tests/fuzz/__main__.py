@@ -78,7 +78,7 @@ def main() -> int:
             command = [
                 options.schemathesis, "--config-file", str(folder / "schemathesis.toml"), "run",
                 f"{servers.url}/openapi.json", "--checks", ",".join(CHECKS), "--max-time", str(options.seconds),
-                "--request-timeout", "20", "--continue-on-failure", "--suppress-health-check", "all",
+                "--request-timeout", "5", "--continue-on-failure", "--suppress-health-check", "all",
                 *(("--seed", str(options.seed)) if options.seed is not None else ()), *more,
             ]  # fmt: skip
             code = subprocess.run(command, cwd=folder, check=False).returncode

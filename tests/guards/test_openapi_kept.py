@@ -2,11 +2,13 @@
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+from mutirao.api.examples import EXAMPLES
 from mutirao.api.schema import breaks, document, main, written
 
 DOCUMENT = document()
@@ -17,6 +19,28 @@ def test_the_kept_document_is_that_of_this_version() -> None:
     kept = json.loads(KEPT.read_text(encoding="utf-8"))
     assert breaks(kept, DOCUMENT) == [], "clients would break; `make schema SCHEMA=--breaking` if that is meant"
     assert KEPT.read_text(encoding="utf-8") == written(DOCUMENT), "run `make schema`"
+
+
+def bodies() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every operation that takes JSON: its name, and the schema and example of its body."""
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            content = operation.get("requestBody", {}).get("content", {})
+            if "application/json" in content:
+                yield f"{method.upper()} {path}", content["application/json"]
+
+
+@pytest.mark.parametrize(("name", "body"), [*bodies()])
+def test_every_body_has_an_example_that_fits_its_schema(name: str, body: dict[str, Any]) -> None:
+    schema = body["schema"]
+    model = DOCUMENT["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], {})
+    found = body["example"] if "example" in body else model.get("example", (model.get("examples") or [None])[0])
+    assert found is not None, f"{name} has no example: give one in mutirao.api.examples"
+    jsonschema.Draft202012Validator({**schema, "components": DOCUMENT["components"]}).validate(found)
+
+
+def test_no_example_is_left_over() -> None:
+    assert set(EXAMPLES) <= {name for name, _ in bodies()}
 
 
 def _gone(found: dict[str, Any]) -> None:

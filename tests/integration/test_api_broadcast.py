@@ -127,3 +127,38 @@ async def test_a_job_of_nobody_is_not_found(world: World) -> None:
         await anext(world.journals.follow(world.store.project, new_id()))
     with pytest.raises(NotFound):
         await anext(world.journals.follow(new_id(), claim.job_id))
+
+
+async def test_a_reader_that_lags_behind_a_job_that_is_deleted_is_let_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "_MOST_KEPT", 20)
+    claim = await world.store.claimed()
+    await world.say(claim, 600)
+    async with aclosing(world.journals.batches(world.store.project, claim.job_id)) as slow:
+        assert (await anext(slow))[-1].seq < 600
+        await world.store.claims.finish(claim, JobState.SUCCEEDED)
+        assert (await world.read(claim, 590))[-1].type == "job.succeeded"
+        await world.store.run("DELETE FROM jobs WHERE id = :id", id=claim.job_id)
+        async with asyncio.timeout(20):
+            with pytest.raises(NotFound):
+                await anext(slow)
+
+
+@pytest.mark.parametrize("kept", [0, broadcast._MOST_BYTES])
+async def test_a_page_is_no_larger_than_what_a_reader_may_hold(
+    world: World, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    """From the table and from memory; an event that is larger than a page is one."""
+    monkeypatch.setattr(broadcast, "_MOST_BYTES", kept)
+    monkeypatch.setattr(broadcast, "_PAGE_BYTES", 10_000)
+    claim = await world.store.claimed()
+    for size in (10, 3_000, 50_000, 10, 3_000, 3_000, 3_000, 3_000, 10):
+        await world.store.claims.append([(claim, NewEvent(type="said", data={"text": "x" * size}))] * 3)
+    await world.store.claims.finish(claim, JobState.SUCCEEDED)
+    await world.read(claim)
+    async with aclosing(world.journals.batches(world.store.project, claim.job_id)) as batches:
+        pages = [list(batch) async for batch in batches]
+    assert [entry.seq for page in pages for entry in page] == list(range(1, 31))
+    assert all(len(page) == 1 or sum(len(entry.raw) for entry in page) <= 10_000 for page in pages)
+    assert len(pages) < 15

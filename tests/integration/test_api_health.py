@@ -34,7 +34,7 @@ def alone(
 
 
 def ready(servers: Servers) -> tuple[int, dict[str, Any]]:
-    answer = httpx.get(f"{servers.url}/readyz", timeout=20, trust_env=False)
+    answer = httpx.get(f"{servers.url}/readyz", headers={"X-Api-Key": servers.key}, timeout=20, trust_env=False)
     body = answer.json()
     assert body["status"] == ("ready" if answer.status_code == 200 else "not_ready")
     return answer.status_code, body["parts"]
@@ -53,14 +53,17 @@ def test_a_ready_api_names_every_part(alone: Servers) -> None:
     assert "valkey" in parts["redis"]["detail"]
     assert "alone (0/" in parts["workers"]["detail"]
     assert parts["chroma"]["detail"].startswith("Chroma ")
+    for headers in ({}, {"X-Api-Key": "mk_wrong.key"}):
+        without = httpx.get(f"{alone.url}/readyz", headers=headers, timeout=20, trust_env=False)
+        assert (without.status_code, without.json()["parts"]["redis"]) == (200, {"ok": True, "detail": None})
 
 
 def test_without_redis_it_is_not_ready_and_jobs_run_all_the_same(alone: Servers, valkey: OwnValkey) -> None:
     valkey.kill()
     try:
+        eventually(lambda: down(alone) == {"redis"}, "what was found is not kept for long")
         status, parts = ready(alone)
         assert status == 503
-        assert down(alone) == {"redis"}
         assert "refused" in parts["redis"]["detail"]
         assert httpx.get(f"{alone.url}/livez", trust_env=False).json()["status"] == "ok"
         jobs = [alone.submit("noop", {"n": n}) for n in range(10)]

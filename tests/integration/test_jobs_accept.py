@@ -41,7 +41,7 @@ async def test_the_same_key_with_another_request_is_refused_and_makes_nothing(st
     first, _ = await store.jobs.accept(submission(store.project, idempotency_key="k", request_sha256="a"))
     with pytest.raises(InvalidInput, match="'k' was used for another request"):
         await store.jobs.accept(submission(store.project, idempotency_key="k", request_sha256="b"))
-    assert [job.id for job in await store.jobs.page(store.project)] == [first.id]
+    assert [job.id for job in await store.page()] == [first.id]
 
 
 async def test_a_key_belongs_to_its_project(store: Stores) -> None:
@@ -60,7 +60,7 @@ async def test_twenty_submissions_at_once_with_one_key_are_one_job(store: Stores
     assert len(answers) + len(refused) == 20
     assert len({job.id for job, _ in answers}) == 1
     assert [new for _, new in answers].count(True) == 1
-    assert len(await store.jobs.page(store.project)) == 1
+    assert len(await store.page()) == 1
     assert await store.run("SELECT count(*) FROM threads") == [(1,)], "a thread was left behind"
 
 
@@ -86,7 +86,7 @@ async def test_a_thread_of_another_project_is_as_unknown_as_one_that_does_not_ex
             await store.jobs.accept(submission(other, thread_id=thread))
         messages.append(refused.value.message.replace(str(thread), "…"))
     assert messages[0] == messages[1]
-    assert await store.jobs.page(other) == []
+    assert await store.page(other) == []
 
 
 async def test_another_projects_job_is_as_unknown_as_one_that_does_not_exist(store: Stores) -> None:
@@ -101,17 +101,17 @@ async def test_another_projects_job_is_as_unknown_as_one_that_does_not_exist(sto
         with pytest.raises(NotFound, match="no artifact"):
             await store.jobs.artifact(other, job, "a.txt")
         assert await store.jobs.artifacts(other, job) == []
-    assert await store.jobs.page(other) == []
+    assert await store.page(other) == []
     assert (await store.get(claim.job_id)).cancel_requested_at is None
 
 
 async def test_pages_are_newest_first_and_complete(store: Stores) -> None:
     made = [(await store.accept()).id for _ in range(25)]
     seen = []
-    page = await store.jobs.page(store.project, limit=10)
+    page = await store.page(limit=10)
     while page:
         seen += [job.id for job in page]
-        page = await store.jobs.page(store.project, before=seen[-1], limit=10)
+        page = await store.page(after=seen[-1], limit=10)
     assert seen == made[::-1]
 
 
@@ -119,9 +119,9 @@ async def test_a_page_can_be_of_some_states_and_one_workflow(store: Stores) -> N
     claim = await store.claimed()
     await store.claims.finish(claim, JobState.SUCCEEDED)
     waiting = await store.accept(workflow="another")
-    ended = await store.jobs.page(store.project, states=[JobState.SUCCEEDED, JobState.FAILED])
+    ended = await store.page(states=[JobState.SUCCEEDED, JobState.FAILED])
     assert [job.id for job in ended] == [claim.job_id]
-    assert [job.id for job in await store.jobs.page(store.project, workflow="another")] == [waiting.id]
+    assert [job.id for job in await store.page(workflow="another")] == [waiting.id]
 
 
 async def test_a_queued_job_is_cancelled_at_once(store: Stores) -> None:

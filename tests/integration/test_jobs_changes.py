@@ -323,5 +323,5 @@ async def test_changes_to_another_projects_job_answer_like_those_to_an_unknown_o
             with pytest.raises(NotFound, match="no job"):
                 await call(other, job)
     assert await store.get(failed.id) == failed
-    assert await store.jobs.page(other) == []
+    assert await store.page(other) == []
     assert await store.run("SELECT count(*) FROM threads") == [(1,)]

@@ -122,10 +122,14 @@ async def test_a_thread_waits_for_the_job_that_was_handed_back(store: Stores) ->
 async def test_a_job_with_an_older_number_does_not_overlap_the_one_that_runs(
     store: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two API processes, clocks a little apart: the later job of a thread may have the smaller id."""
+    """Whatever has numbered it: what has begun goes first."""
     claim = await store.claimed()
     older = UUID(int=1)
-    monkeypatch.setattr("mutirao.jobs.store.new_id", lambda: older)
+
+    async def numbered(*_: object) -> UUID:
+        return older
+
+    monkeypatch.setattr("mutirao.jobs.accept.next_id", numbered)
     await store.accept(thread_id=claim.thread_id)
     worker = await store.worker("w")
     assert await store.take(worker, limit=10) == []
@@ -329,3 +333,13 @@ async def test_text_that_postgresql_cannot_keep_is_replaced_and_the_rest_is_kept
     assert kept["backslash"] == "\\\ufffd"
     assert kept["half"].endswith("!")
     assert str(kept["big"]) == str(2**200)
+
+
+async def test_a_thread_is_fresh_for_the_first_attempt_of_the_job_it_was_made_with(store: Stores) -> None:
+    first = await store.claimed()
+    assert first.fresh
+    await store.claims.hand_back(first)
+    [again] = await store.take(await store.worker("again"), ids=[first.job_id])
+    assert not again.fresh
+    await store.claims.finish(again, JobState.SUCCEEDED, output={})
+    assert not (await store.claimed(thread_id=first.thread_id)).fresh

@@ -1,6 +1,7 @@
 """Projects as LangGraph's users have them, unchanged: `tests/project_langgraph` on a real worker."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def studio(embedded: EmbeddedParts, tmp_path_factory: pytest.TempPathFactory) ->
             project=PROJECT,
         ) as running,
     ):
-        running.start_api()
+        running.start_api(public_routes="/studio/public")
         running.start_worker("studio")
         yield running
 
@@ -225,7 +226,7 @@ async def test_the_projects_auth_handlers_decide(queries: Queries, project: UUID
 
 def test_routes_of_the_projects_own_are_served_through_the_api(studio: Servers) -> None:
     studio.until(lambda: studio.sql("SELECT 1 FROM workers WHERE app_url IS NOT NULL"), "its routes are served")
-    with httpx.Client(base_url=studio.url, trust_env=False) as http:
+    with httpx.Client(base_url=studio.url, trust_env=False, headers={"X-Api-Key": studio.key}) as http:
         # What is not there is remembered for a moment.
         studio.until(lambda: http.get("/studio/hello/ana").status_code == 200, "the API knows of them")
         answer = http.get("/studio/hello/ana%20b", params={"x": "1 2"})
@@ -238,6 +239,23 @@ def test_routes_of_the_projects_own_are_served_through_the_api(studio: Servers) 
         assert http.get("/studio/none").status_code == 404
         assert studio.http.get("/none").json()["code"] == "not_found"
         assert http.get("/livez").json()
+        for headers in ({"Authorization": f"bearer {studio.key}"}, {"Authorization": f"Bearer  {studio.key}"}):
+            assert studio.key not in httpx.get(f"{studio.url}/studio/headers", headers=headers, trust_env=False).text
+        shown = http.get("/studio/headers", headers={"Authorization": "Basic abc"}).json()
+        assert (shown["authorization"], "x-api-key" in shown) == ("Basic abc", False)
+
+
+@pytest.mark.parametrize(
+    "path", ["/studio/headers", "/x/../studio/headers", "/x/%2e%2e/studio/headers", "/x/..%2fstudio/headers",
+             "//studio/headers", "/livez/../studio/headers", "/docs/..%5cstudio/headers", "/docs/x"],
+)  # fmt: skip
+def test_routes_of_the_projects_own_need_a_key(studio: Servers, path: str) -> None:
+    with httpx.Client(base_url=studio.url, trust_env=False) as http:
+        studio.until(lambda: http.get("/studio/public").status_code == 200, "one of them is public by a setting")
+    with socket.create_connection(("127.0.0.1", studio.port), 20) as raw:
+        raw.sendall(f"GET {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    assert answer.split(b" ")[1] in (b"401", b"404"), answer
 
 
 async def test_the_sdk_drives_an_agent_a_review_and_a_factory(sdk: LangGraphClient) -> None:

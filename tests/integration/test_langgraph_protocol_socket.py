@@ -6,8 +6,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from mutirao.api.langgraph.protocol_events import Agents
 from mutirao.jobs.records import Claim, NewEvent
 from mutirao.jobs.states import JobState
+from mutirao.jobs.thread_journal import ThreadEvent, ThreadJournal
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
@@ -121,6 +123,23 @@ async def test_subscriptions_can_be_told_again_from_an_event_on(line: Line) -> N
     assert await line.until(done) == events[2:]
     refused = await line.command("subscription.reconnect", run_id=str(uuid4()))
     assert refused["error"] == "no_such_run"
+    journal = ThreadJournal(line.driven.stores.db)
+    project, job = line.driven.stores.project, claim.job_id
+    outlines = await journal.after(project, claim.thread_id, -1, job_id=job, outlines=True)
+    whole = await journal.after(project, claim.thread_id, -1, job_id=job)
+    assert [event.seq for event in outlines] == [event.seq for event in whole]
+    assert [event.data["data"] for event in outlines if event.type == "stream.protocol"] == [None, None]
+
+
+def test_a_run_has_so_many_agents_and_no_more() -> None:
+    agents = Agents("g")
+    data = {"method": "lifecycle", "data": {"event": "started"}}
+    more = [
+        agents.add(ThreadEvent.model_construct(type="stream.protocol", data=data | {"namespace": [f"{n}:{'x' * 500}"]}))
+        for n in range(3_000)
+    ]
+    assert more[0]
+    assert not more[-1]
 
 
 async def test_what_is_no_command_is_answered_all_the_same(line: Line) -> None:

@@ -237,6 +237,14 @@ def test_batch_and_search(http: httpx.Client) -> None:
     assert {run["run_id"] for run in found.json()} == {run["run_id"] for run in runs}
 
 
+@pytest.mark.parametrize("wrong", [{"assistant_id": "nobody"}, {"webhook": "http://127.0.0.1/"}])
+def test_a_batch_is_accepted_as_a_whole_or_not_at_all(http: httpx.Client, wrong: dict[str, Any]) -> None:
+    tag = str(uuid.uuid4())
+    body = {"assistant_id": "run_steps", "input": NO_INPUT, "metadata": {"tag": tag}}
+    assert http.post("/runs/batch", json=[body, body, body | wrong]).status_code >= 400
+    assert http.post("/runs/search", json={"metadata": {"tag": tag}}).json() == []
+
+
 def test_a_reader_that_goes_away(servers: Servers, http: httpx.Client) -> None:
     body = {"assistant_id": "run_holding", "input": {"items": [], "seconds": 60}, "on_disconnect": "cancel"}
     with http.stream("POST", f"/threads/{thread(http)}/runs/stream", json=body) as stream:

@@ -1,50 +1,22 @@
 """Runs in the database, without any process: order of moves in a thread, and what is left of what nobody keeps."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID
 
 import pytest
 from mutirao.errors import NotFound
 from mutirao.ids import new_id
-from mutirao.jobs.approvals import ApprovalStore, Question
 from mutirao.jobs.leftovers import Leftovers
-from mutirao.jobs.records import Claim, Job, RunOptions
-from mutirao.jobs.runs import RunStatus, RunStore, ThreadBusy, clear_ways, status_of
+from mutirao.jobs.records import RunOptions
+from mutirao.jobs.run_order import ThreadBusy, accept_in, clear_ways
+from mutirao.jobs.runs import RunStatus, status_of
 from mutirao.jobs.states import JobState
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tests.stores import Stores, stores, submission
+from tests.lab import Lab
+from tests.stores import stores, submission
 
 pytestmark = [pytest.mark.integration, pytest.mark.anyio]
-
-
-class Lab:
-    def __init__(self, store: Stores) -> None:
-        self.store = store
-        self.runs = RunStore(store.db)
-        self.approvals = ApprovalStore(store.db)
-
-    async def run(self, thread: UUID | None = None, *, ephemeral: bool = False, **options: Any) -> Job:
-        fields: dict[str, Any] = {"run": RunOptions(**options), "created_by": "key:test"}
-        given = submission(self.store.project, thread_id=thread, ephemeral=ephemeral, **fields)
-        return await self.runs.accept(given, create_thread=True)
-
-    async def claim(self, job: Job) -> Claim:
-        [claim] = await self.store.take(await self.store.worker(f"w-{job.id}"), ids=[job.id])
-        return claim
-
-    async def ask(self, claim: Claim, *interrupts: str) -> None:
-        questions = [Question(id=new_id(), interrupt_id=name, task_id=name, request="?") for name in interrupts]
-
-        async def also(connection: AsyncConnection) -> None:
-            await self.approvals.open(connection, claim, questions)
-
-        await self.store.claims.hold(claim, JobState.PAUSED, "approval", also=also)
-
-    async def asked(self, job: Job) -> list[tuple[str, Any]]:
-        found = await self.approvals.of_job(self.store.project, job.id)
-        return [(approval.state.value, approval.decision) for approval in found]
 
 
 @pytest.fixture
@@ -108,6 +80,21 @@ async def test_reject(lab: Lab) -> None:
         await lab.run(first.thread_id, multitask_strategy="reject")
     await lab.ask(await lab.claim(first), "a")
     assert (await lab.run(first.thread_id, multitask_strategy="reject")).state is JobState.QUEUED
+
+
+async def test_two_runs_at_once_know_of_each_other(lab: Lab) -> None:
+    """The later one waits for the thread with a look at its jobs that is older than the earlier one."""
+    first = await lab.run()
+    await lab.store.claims.finish(await lab.claim(first), JobState.SUCCEEDED, output={})
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with lab.store.db.begin() as connection:
+        fields: dict[str, Any] = {"run": RunOptions(), "thread_id": first.thread_id}
+        earlier = await accept_in(connection, submission(lab.store.project, **fields))
+        later = asyncio.create_task(lab.run(first.thread_id, multitask_strategy="reject"))
+        while not await lab.store.run(waiting):
+            await asyncio.sleep(0.01)
+    with pytest.raises(ThreadBusy, match=str(earlier.id)):
+        await later
 
 
 async def test_a_thread_remembers_what_its_runs_are(lab: Lab) -> None:

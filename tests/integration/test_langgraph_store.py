@@ -123,6 +123,23 @@ def test_what_is_refused(servers: Servers, place: list[str]) -> None:
             answer = http.put("/store/items", json=body)
             assert (answer.status_code, set(answer.json())) == (status, {"detail"}), body
             assert says in answer.json()["detail"]
+        for wanted in (
+            {f"k{n}": 1 for n in range(101)},
+            {"k": {"$eq": [0] * 101}},
+            {f"k{n}": 1 for n in range(120_000)},
+        ):
+            refused = http.post("/store/items/search", json={"filter": wanted})
+            assert (refused.status_code, "MUTIRAO_MAX_FILTER_CONDITIONS" in refused.text) == (422, True)
+        for path, filters in (
+            ("/threads/search", "metadata"), ("/threads/search", "values"), ("/threads/count", "values"),
+            ("/runs/search", "metadata"), ("/runs/crons/search", "metadata"), ("/assistants/search", "metadata"),
+        ):  # fmt: skip
+            deep: Any = 1
+            for _ in range(20):
+                deep = {"k": deep}
+            assert http.post(path, json={filters: deep}).status_code == 422, path
+            assert http.post(path, json={filters: {f"k{n}": 1 for n in range(101)}}).status_code == 422, path
+        assert http.post("/threads/search", json={"select": ["thread_id"] * 101}).status_code == 422
 
 
 def test_the_same_with_the_sync_client(servers: Servers, place: list[str], stranger: httpx.Client) -> None:

@@ -144,6 +144,46 @@ async def test_a_thread_in_which_nothing_has_run_has_an_empty_state(client: Lang
         await client.threads.get_state(str(uuid4()))
 
 
+PASSES: list[tuple[str, dict[str, Any]]] = [
+    ("/threads/{thread}/state", {"values": {"value": "x"}, "as_node": "ask"}),
+    ("/threads/{thread}/runs", {"assistant_id": "run_asking", "command": {"goto": "ask"}}),
+    ("/threads/{thread}/runs", {"assistant_id": "run_asking", "command": {"update": {"value": "x"}}}),
+    ("/api/v1/threads/{thread}/state", {"values": {"value": "x"}, "as_node": "ask"}),
+    ("/api/v1/jobs/{job}/fork", {"values": {"value": "x"}, "as_node": "ask"}),
+]
+
+
+async def test_a_question_is_passed_by_nobody_who_may_not_answer_it(client: LangGraphClient, servers: Servers) -> None:
+    thread_id = await ran(client, "run_asking")
+    [run] = await client.runs.list(thread_id)
+    copy = (await client.threads.copy(thread_id))["thread_id"]  # type: ignore[func-returns-value]
+    key = servers.http.post("/keys", json={"name": "submits"}).json()["key"]
+    async with httpx.AsyncClient(base_url=servers.url, headers={"X-Api-Key": key}, trust_env=False) as http:
+        for path, body in PASSES:
+            where = path.format(thread=thread_id, job=run["run_id"])
+            assert (await http.post(where, json=body)).status_code == 403, where
+            if "{thread}" in path:
+                assert (await http.post(path.format(thread=copy), json=body)).status_code == 403, path
+        cron = {"assistant_id": "run_asking", "schedule": "0 0 1 1 *", "command": {"resume": True}}
+        for path in (f"/threads/{thread_id}/runs/crons", "/runs/crons"):
+            refused = await http.post(path, json=cron)
+            assert (refused.status_code, "command.resume" in refused.text) == (422, True)
+        made = await http.post(f"/threads/{thread_id}/runs/crons", json=cron | {"command": {"goto": "ask"}})
+        assert (await http.post(f"/api/v1/schedules/{made.json()['cron_id']}/trigger")).status_code == 403
+    assert (await client.threads.get(thread_id))["status"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    "checkpoint", [{"__pregel_checkpointer": "x"}, {"checkpoint_id": 5}, {"checkpoint_map": "x"}, "x", 5]
+)
+async def test_a_checkpoint_that_is_none_is_refused(servers: Servers, checkpoint: Any) -> None:
+    async with httpx.AsyncClient(base_url=servers.url, headers={"X-Api-Key": servers.key}, trust_env=False) as http:
+        thread = (await http.post("/threads", json={})).json()["thread_id"]
+        for path in ("state/checkpoint", "history", "state", "runs"):
+            body = {"checkpoint": checkpoint, "values": {}, "assistant_id": "run_steps"}
+            assert (await http.post(f"/threads/{thread}/{path}", json=body)).status_code == 422, path
+
+
 async def test_an_interrupted_thread_shows_its_questions(client: LangGraphClient) -> None:
     thread_id = await ran(client, "run_asking")
     thread = await client.threads.get(thread_id)

@@ -80,13 +80,18 @@ def test_things_are_their_owners(ana: httpx.Client, admin: httpx.Client) -> None
     assert admin.get(f"/threads/{theirs['thread_id']}").json()["metadata"]["owner"] == "eva"
 
 
-def test_runs_are_in_threads_of_their_owner_and_know_who_asked(ana: httpx.Client, admin: httpx.Client) -> None:
+def test_runs_are_in_threads_of_their_owner_and_know_who_asked(
+    guarded: Servers, ana: httpx.Client, admin: httpx.Client
+) -> None:
     mine = ana.post("/threads", json={}).json()["thread_id"]
     theirs = admin.post("/threads", json={"metadata": {"owner": "eva"}}).json()["thread_id"]
     body: dict[str, Any] = {"assistant_id": "memory", "input": {"messages": []}}
     made = ana.post(f"/threads/{mine}/runs", json=body)
     assert made.status_code == 200, made.text
-    assert made.json()["kwargs"]["config"]["configurable"]["langgraph_auth_user_id"] == "ana"
+    assert "langgraph_auth" not in made.text
+    assert "langgraph_auth" not in ana.get(f"/threads/{mine}").text
+    [(told,)] = guarded.sql("SELECT run -> 'config' -> 'configurable' FROM jobs WHERE id = %s", made.json()["run_id"])
+    assert (told["langgraph_auth_user_id"], told["langgraph_auth_permissions"]) == ("ana", ["threads:read"])
     assert ana.post(f"/threads/{theirs}/runs", json=body).status_code == 404
     assert ana.post(f"/threads/{uuid4()}/runs", json={**body, "if_not_exists": "create"}).status_code == 403
 
@@ -106,6 +111,63 @@ def test_the_store_is_moved_under_the_owner(ana: httpx.Client, admin: httpx.Clie
     assert ana.get("/store/items", params={"namespace": "notes", "key": "k"}).json()["value"] == {"n": 1}
     seen = admin.get("/store/items", params={"namespace": "ana.notes", "key": "k"}).json()
     assert seen["namespace"] == ["ana", "notes"]
+
+
+def test_the_namespace_that_is_judged_is_the_one_that_is_read(ana: httpx.Client, admin: httpx.Client) -> None:
+    admin.put("/store/items", json={"namespace": ["eva"], "key": "k", "value": {"n": 1}})
+    for field in ("namespace", "namespace_prefix", "prefix"):
+        body = {"namespace": ["eva"], "namespace_prefix": ["eva"], "prefix": ["eva"], "key": "k", "value": {"n": 2}}
+        for path, method in (("/store/items", "PUT"), ("/store/items", "DELETE"), ("/store/items/search", "POST")):
+            assert "eva" not in ana.request(method, path, json=body | {field: ["x"]}, params={"namespace": "y"}).text
+        spaces = ana.post("/store/namespaces?namespace=x", json={"namespace": ["eva"]}).json()["namespaces"]
+        assert {space[0] for space in spaces} <= {"ana"}
+    two = ana.get("/store/items?key=k&namespace=eva&namespace=ana")
+    assert (two.status_code, two.json()) == (200, None)
+    assert admin.get("/store/items", params={"namespace": "eva", "key": "k"}).json()["value"] == {"n": 1}
+    assert ana.post("/store/items/search", json={"namespace_prefix": 5}).status_code == 422
+    assert ana.post("/threads", json={"metadata": [1]}).status_code == 422
+
+
+FORGED = {"configurable": {"langgraph_auth_user_id": "eva", "langgraph_auth_user": {"identity": "eva"}}}
+
+
+def test_nobody_says_to_be_somebody_else(guarded: Servers, ana: httpx.Client, admin: httpx.Client) -> None:
+    def callers(where: str, value: str) -> list[Any]:
+        asked = f"SELECT run -> 'config' -> 'configurable' ->> 'langgraph_auth_user_id' FROM jobs WHERE {where} = %s"
+        return [caller for (caller,) in guarded.sql(asked, value)]
+
+    mine = ana.post("/threads", json={}).json()["thread_id"]
+    run = {"assistant_id": "memory", "input": {"messages": []}, "config": FORGED}
+    told = ana.post(f"/threads/{mine}/commands", json={"id": 1, "method": "run.start", "params": run}).json()
+    assert callers("id", told["result"]["run_id"]) == ["ana"]
+    saved = admin.post("/assistants", json={"graph_id": "memory", "config": FORGED}).json()
+    assert "langgraph_auth" not in str(saved)
+    started = admin.post("/runs", json=run | {"assistant_id": saved["assistant_id"]}).json()
+    assert callers("id", started["run_id"]) == [None]
+    cron = ana.post("/runs/crons", json=run | {"schedule": "0 0 1 1 *"}).json()
+    assert "langgraph_auth" not in str(cron)
+    admin.patch(f"/runs/crons/{cron['cron_id']}", json={"enabled": False})
+    shown = admin.post(f"/api/v1/schedules/{cron['cron_id']}/trigger")
+    assert "langgraph_auth" not in shown.text
+    assert callers("schedule_id", cron["cron_id"]) == ["ana"]
+
+
+def test_a_cron_and_a_command_are_runs_to_the_handlers(ana: httpx.Client, admin: httpx.Client) -> None:
+    theirs = admin.post("/threads", json={"metadata": {"owner": "eva"}}).json()["thread_id"]
+    run = {"assistant_id": "memory", "input": {"messages": []}}
+    assert ana.post(f"/threads/{theirs}/runs/crons", json=run | {"schedule": "0 0 1 1 *"}).status_code == 404
+    start = {"id": 1, "method": "run.start", "params": run}
+    assert ana.post(f"/threads/{theirs}/commands", json=start).status_code == 404
+    assert ana.post(f"/threads/{uuid4()}/commands", json=start).status_code == 403
+    mine = ana.post("/threads", json={}).json()["thread_id"]
+    saved = admin.post("/assistants", json={"graph_id": "memory"}).json()["assistant_id"]  # nothing of ana's
+    for path, body in (
+        (f"/threads/{mine}/runs", {}), (f"/threads/{mine}/runs/crons", {"schedule": "0 0 1 1 *"}),
+        ("/runs/crons", {"schedule": "0 0 1 1 *"}),
+    ):  # fmt: skip
+        assert ana.post(path, json=run | body | {"assistant_id": saved}).status_code == 403, path
+    start["params"] = run | {"assistant_id": saved}
+    assert ana.post(f"/threads/{mine}/commands", json=start).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,23 @@
 """Limits of one caller: counted by the process, said in the standard headers, and no business of other callers."""
 
+import asyncio
 import concurrent.futures
+import json
 from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
+from mutirao.api.open_requests import OpenRequests
 from mutirao.api.rate_limits import RateLimits
 from mutirao.api.scopes import Class
 from mutirao.errors import RateLimited, SettingsInvalid
+from mutirao.keys import Identity
 from mutirao.settings import AccessSettings
 from mutirao.stack.embedded import EmbeddedParts
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedError
 
 from tests.servers import Servers, new_database, own_redis
 
@@ -29,7 +37,15 @@ def limited(embedded: EmbeddedParts, tmp_path_factory: pytest.TempPathFactory) -
         ) as running,
     ):
         running.start_api(
-            rate_limit_read="30/hour", rate_limit_submit="12/hour", rate_limit_failures="10/hour", max_streams="2"
+            rate_limit_read="30/hour",
+            rate_limit_submit="12/hour",
+            rate_limit_failures="10/hour",
+            max_streams="2",
+            max_threads="2",
+            max_store_items="2",
+            max_keys="30",
+            mcp_sessions_per_caller="2",
+            max_body_bytes=str(1 << 20),
         )
         yield running
 
@@ -79,6 +95,91 @@ def test_streams_of_one_caller_are_limited(limited: Servers) -> None:
 def closes(client: httpx.Client, path: str) -> bool:
     with client.stream("GET", path) as answer:
         return answer.status_code == 200
+
+
+def test_what_a_project_may_keep_is_limited(limited: Servers) -> None:
+    key = limited.http.post("/projects", json={"name": "small"}).json()["key"]
+    with httpx.Client(base_url=limited.url, headers={"X-Api-Key": key}, trust_env=False) as small:
+        answers = [small.post("/api/v1/threads", json={}) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [201, 201, 422]
+        assert (answers[2].json()["code"], answers[2].json()["setting"]) == ("limit_reached", "MUTIRAO_MAX_THREADS")
+        items = [small.put("/store/items", json={"namespace": ["a"], "key": str(n), "value": {}}) for n in range(3)]
+        assert [answer.status_code for answer in items] == [204, 204, 422]
+        assert "MUTIRAO_MAX_STORE_ITEMS" in items[2].json()["detail"]
+
+
+def test_a_batch_counts_as_what_is_in_it(limited: Servers) -> None:
+    for path, body in (
+        ("/jobs/batch", {"jobs": [{"workflow": "noop"}] * 13}),
+        (f"{limited.url}/runs/batch", [{"assistant_id": "noop"}] * 13),
+    ):
+        with client_of(limited) as client:
+            assert client.post(path, json=body).status_code == 429
+
+
+INITIALIZE = {
+    "jsonrpc": "2.0", "id": 1, "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}},
+}  # fmt: skip
+
+
+def test_one_caller_has_so_many_mcp_sessions(limited: Servers) -> None:
+    accept = {"Accept": "application/json, text/event-stream"}
+    with client_of(limited) as one, client_of(limited) as other:
+        answers = [one.post(f"{limited.url}/mcp", json=INITIALIZE, headers=accept) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert "MUTIRAO_MCP_SESSIONS_PER_CALLER" in answers[2].text
+        assert other.post(f"{limited.url}/mcp", json=INITIALIZE, headers=accept).status_code == 200
+        session = {"mcp-session-id": answers[0].headers["mcp-session-id"]}
+        ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
+        assert other.post(f"{limited.url}/mcp", json=ping, headers=accept | session).status_code == 404
+        assert one.post(f"{limited.url}/mcp", json=ping, headers=accept | session).status_code == 200
+
+
+@pytest.mark.anyio
+async def test_a_websocket_counts_command_by_command(limited: Servers) -> None:
+    with client_of(limited) as client:
+        headers = {"Authorization": client.headers["authorization"]}
+    url = f"{limited.url.replace('http', 'ws')}/threads/{uuid4()}/stream/events"
+    async with connect(url, additional_headers=headers, proxy=None) as socket:
+
+        async def command(method: str, **params: Any) -> dict[str, Any]:
+            await socket.send(json.dumps({"id": 1, "method": method, "params": params}))
+            answer: dict[str, Any] = json.loads(await socket.recv())
+            return answer
+
+        subscribe = [await command("subscription.subscribe", channels=["values"]) for _ in range(2)]
+        assert [answer["type"] for answer in subscribe] == ["success", "error"]
+        assert "MUTIRAO_MAX_STREAMS" in subscribe[1]["message"]
+        looks = [await command("agent.getTree") for _ in range(30)]
+        assert (looks[0]["error"], "more than" in looks[-1]["message"]) == ("no_such_run", True)
+        starts = [await command("run.start", assistant_id="nothing") for _ in range(13)]
+        assert "more than" in starts[-1]["message"]
+        await socket.send("x" * (2 << 20))
+        with pytest.raises(ConnectionClosedError):
+            await socket.recv()
+        assert socket.close_code == 1009
+
+
+@pytest.mark.anyio
+async def test_what_has_no_key_is_not_open_for_ever() -> None:
+    def nothing() -> None:
+        pass
+
+    requests = OpenRequests(None, None, nothing, longest_seconds=0.001)  # type: ignore[arg-type] # neither is asked
+
+    async def ended(identity: Identity) -> bool:
+        with requests.entered(identity) as opened:
+            opened.began -= 1
+            await requests._look()
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                return opened.cut
+        return False
+
+    token, user = Identity(project_id=uuid4(), subject="ana"), Identity(project_id=uuid4(), subject="ana", user={})
+    assert [await asyncio.create_task(ended(one)) for one in (token, user)] == [True, True]
 
 
 def test_wrong_keys_are_limited_by_address_and_lock_nobody_out(limited: Servers) -> None:

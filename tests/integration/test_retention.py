@@ -1,5 +1,6 @@
 """What ended long ago is deleted, what has not stays: with rows dated back in the database."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from langgraph.checkpoint.base import CheckpointMetadata, empty_checkpoint
+from mutirao import retention
 from mutirao.artifacts import FolderBlobs
 from mutirao.db.tables import metadata
 from mutirao.ids import new_id
@@ -22,6 +24,7 @@ from mutirao.store import StoreItems
 from mutirao_workers.caretaker import care
 from mutirao_workers.checkpoint_tables import prepare_checkpoints
 from mutirao_workers.saver import MaintenanceSaver, open_pool
+from sqlalchemy import text
 
 from tests.stores import Stores, stores, submission
 
@@ -238,6 +241,8 @@ async def test_an_old_job_goes_with_all_that_is_its_own(world: World) -> None:
             "INSERT INTO idempotency_keys (project_id, key, request_sha256, job_id)"
             " VALUES (:project, CAST(:id AS text), 'x', :job)",
             "INSERT INTO job_usage (job_id) VALUES (:job)",
+            "INSERT INTO displaced_writes (job_id, thread_id, checkpoint_ns, checkpoint_id, task_id, idx)"
+            " VALUES (:job, 't', '', 'c', 't', 0)",
             "INSERT INTO effects (job_id, key, kind, epoch, state) VALUES (:job, 'k', 'http', 1, 'done')",
             "INSERT INTO approvals (id, project_id, job_id, interrupt_id, epoch, state)"
             " VALUES (:id, :project, :job, 'i', 1, 'decided')",
@@ -386,3 +391,42 @@ async def test_threads_and_items_go_when_their_time_has_passed_since_their_last_
     left = {row.id: row.later for row in await world.store.run("SELECT id, expires_at > now() AS later FROM threads")}
     assert left == {used.thread_id: False, thinned.thread_id: True}
     assert expired.thread_id not in left
+
+
+async def test_a_thread_in_use_stays_whatever_its_time(world: World) -> None:
+    """Be it that its job waits for a person; it goes when that has ended."""
+    claim = await world.store.claimed()
+    await world.store.claims.hold(claim, JobState.PAUSED, "approval")
+    await world.store.run("UPDATE threads SET ttl_minutes = 5, ttl_strategy = 'delete', expires_at = now()")
+    assert (await world.prune()).threads == 0
+    await world.store.jobs.cancel(world.store.project, claim.job_id)
+    assert (await world.prune()).threads == 0, "it has just been used"
+    await world.age("jobs", "finished_at", claim.job_id, 1)
+    assert (await world.prune()).threads == 1
+
+
+@pytest.mark.parametrize("retried", [False, True])
+async def test_what_is_accepted_while_a_thread_expires_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch, retried: bool
+) -> None:
+    """Committed after the look at the thread has begun, and before it is locked."""
+    claim = await world.store.claimed()
+    await world.store.claims.finish(claim, JobState.FAILED)
+    await world.age("jobs", "finished_at", claim.job_id, 1)
+    await world.store.run("UPDATE threads SET ttl_minutes = 5, ttl_strategy = 'delete', expires_at = now()")
+    held = "t.expires_at < now() AND (SELECT pg_advisory_xact_lock_shared(77)) IS NOT NULL"
+    slow = retention._EXPIRED.text.replace("t.expires_at < now()", held)
+    monkeypatch.setattr(retention, "_EXPIRED", text(slow))
+    async with world.store.db.begin() as connection:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(77)"))
+        pruning = asyncio.create_task(world.prune())
+        waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 77 AND NOT granted"
+        async with asyncio.timeout(20):
+            while not await world.store.run(waiting):
+                await asyncio.sleep(0.01)
+        if retried:
+            job = await world.store.jobs.retry(world.store.project, claim.job_id)
+        else:
+            job = await world.store.accept(thread_id=claim.thread_id)
+    assert (await pruning).threads == 0
+    assert (await world.store.get(job.id)).state is JobState.QUEUED

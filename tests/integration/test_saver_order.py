@@ -200,3 +200,37 @@ async def test_a_checkpoint_does_not_supersede_writes_that_were_refused(world: W
         await saver.aput_writes(config, unwritable, "task")
     with pytest.raises(TypeError):
         await saver.aput(config, empty_checkpoint(), {"step": 1}, {})
+
+
+async def test_a_runs_input_is_stored_with_its_first_step(world: World) -> None:
+    saver = FencedSaver(world.pool, await world.store.claimed())
+    config: Any = {"configurable": {"thread_id": str(saver.claim.thread_id), "checkpoint_ns": ""}}
+    given, following = empty_checkpoint(), empty_checkpoint()
+    config = await saver.aput(config, given, {"source": "input", "step": -1}, {})
+    await asyncio.gather(
+        saver.aput_writes(config, [("x", 1)], "task"), saver.aput(config, following, {"source": "loop", "step": 0}, {})
+    )
+    stored = await world.checkpoints(saver)
+    assert set(stored) == {given["id"], following["id"]}
+    assert {*stored.values(), *(await world.written(saver)).values()} == {stored[given["id"]]}
+
+
+async def test_a_runs_input_is_stored_without_a_step_behind_it(world: World) -> None:
+    saver = FencedSaver(world.pool, await world.store.claimed())
+    config: Any = {"configurable": {"thread_id": str(saver.claim.thread_id), "checkpoint_ns": ""}}
+    given = empty_checkpoint()
+    await saver.aput(config, given, {"source": "input", "step": -1}, {})
+    async with asyncio.timeout(10):
+        while not await world.checkpoints(saver):
+            await asyncio.sleep(0.01)
+    assert set(await world.checkpoints(saver)) == {given["id"]}
+
+
+async def test_who_stores_the_first_step_hears_what_became_of_the_input(world: World) -> None:
+    saver = FencedSaver(world.pool, await world.store.claimed())
+    config: Any = {"configurable": {"thread_id": str(saver.claim.thread_id), "checkpoint_ns": ""}}
+    await world.lose(saver)
+    config = await saver.aput(config, empty_checkpoint(), {"source": "input", "step": -1}, {})
+    with pytest.raises(LeaseLost):
+        await saver.aput(config, empty_checkpoint(), {"source": "loop", "step": 0}, {})
+    assert await world.checkpoints(saver) == {}

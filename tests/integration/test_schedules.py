@@ -12,7 +12,7 @@ from mutirao.cron import Cron
 from mutirao.db import Database
 from mutirao.errors import Conflict, InputRejected, InvalidInput, NotFound
 from mutirao.jobs.options import JobOptions
-from mutirao.jobs.records import Budget, Job
+from mutirao.jobs.records import Budget, Job, RunOptions
 from mutirao.jobs.states import JobState
 from mutirao.schedules import NewSchedule, Schedule, ScheduleStore
 
@@ -56,7 +56,7 @@ async def due(store: Stores, schedule: Schedule, *, ago: timedelta = timedelta(s
 
 
 async def jobs(store: Stores) -> list[Job]:
-    return await store.jobs.page(store.project)
+    return await store.page()
 
 
 async def look(store: Stores, schedule: Schedule) -> Schedule:
@@ -351,3 +351,12 @@ async def test_schedules_come_in_pages_and_belong_to_their_project(driven: Drive
 )
 async def test_a_wrong_schedule_is_refused(driven: Driven, fields: dict[str, Any], status: int, code: str) -> None:
     problem(await driven.call("POST", "/schedules", json=body(driven, **fields)), status, code)
+
+
+async def test_runs_of_a_cron_may_begin_some_time_after_it(store: Stores) -> None:
+    schedule = await add(store, run=RunOptions(kwargs={"after_seconds": 3600}))
+    await due(store, schedule)
+    await ScheduleStore(store.db).fire()
+    [job] = await jobs(store)
+    assert job.available_at - job.created_at == timedelta(hours=1)
+    assert await store.take(await store.worker("later"), ids=[job.id]) == []

@@ -95,7 +95,7 @@ async def test_a_function_that_is_given_the_wrong_project_finds_nothing(world: W
         with pytest.raises(NotFound):
             await stores.jobs.cancel(world.theirs, theirs)
         assert await stores.jobs.events(theirs, limit=10) == []
-        assert await stores.jobs.page(world.theirs, limit=10) == []
+        assert await stores.page(world.theirs, limit=10) == []
     assert len(await stores.jobs.events(theirs, limit=10)) == 1
 
 

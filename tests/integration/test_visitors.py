@@ -44,6 +44,21 @@ def test_pages_of_other_origins_and_names_pointed_here_are_kept_out(open_house: 
     assert status(open_house, authorization="Bearer mk_wrong.key") == 401
 
 
+def test_what_a_proxy_passes_on_is_kept_out(open_house: Servers) -> None:
+    for name in ("x-forwarded-for", "x-forwarded-host", "forwarded", "x-real-ip", "via"):
+        assert status(open_house, **{name: "127.0.0.1"}) == 401
+
+
+def test_nobody_comes_in_beside_the_auth_of_a_project(open_house: Servers) -> None:
+    open_house.sql(
+        "INSERT INTO workers (id, name, pid, host, kind, queues, slots, lease_expires_at, stopped_at, brings)"
+        " VALUES (gen_random_uuid(), 'gone', 1, 'h', 'shared', '{default}', 1, now(), now(), '{\"auth\": true}')"
+    )
+    assert status(open_house) == 401
+    open_house.sql("DELETE FROM workers")
+    assert status(open_house) == 200
+
+
 def test_they_are_not_let_in_by_default(servers: Servers) -> None:
     assert status(servers) == 401
 
@@ -51,6 +66,12 @@ def test_they_are_not_let_in_by_default(servers: Servers) -> None:
 def test_not_with_an_api_that_others_can_reach() -> None:
     settings = Settings(api=ApiSettings(api_host="0.0.0.0"), access=AccessSettings(anonymous_project="default"))
     with pytest.raises(SettingsInvalid, match="MUTIRAO_API_HOST"):
+        Visitors(settings, None)  # type: ignore[arg-type] # it does not come so far
+
+
+def test_not_with_pages_of_all_origins() -> None:
+    settings = Settings(api=ApiSettings(cors_origins="*"), access=AccessSettings(anonymous_project="default"))
+    with pytest.raises(SettingsInvalid, match="MUTIRAO_CORS_ORIGINS"):
         Visitors(settings, None)  # type: ignore[arg-type] # it does not come so far
 
 

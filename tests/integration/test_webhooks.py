@@ -17,6 +17,7 @@ from mutirao.jobs.approvals import ApprovalStore, Question
 from mutirao.jobs.records import Claim, Problem, RunOptions
 from mutirao.jobs.states import JobState
 from mutirao.outbound import Outbound
+from mutirao.projects import Projects
 from mutirao.secrets_box import SecretsBox
 from mutirao.settings import Settings, WebhookSettings
 from mutirao.stack.embedded import EmbeddedParts
@@ -269,10 +270,24 @@ async def test_a_job_tells_its_own_webhook_with_its_output(hooks: Hooks) -> None
     assert (told["type"], told["data"]["job"]["id"]) == ("job.succeeded", str(claim.job_id))
     assert told["data"]["job"]["output"] == {"n": 1}
     assert "webhook-signature" not in message.headers
-    webhook = await hooks.add("/own", "approval.requested")
+    # Whoever may submit says what that message is: it is signed for nobody.
+    await hooks.add("/own", "approval.requested")
     await hooks.ended(webhook=hooks.receiver.url("/own"))
     await hooks.send()
-    assert verified(hooks.receiver.messages[1], webhook.secret)["type"] == "job.succeeded"
+    assert "webhook-signature" not in hooks.receiver.messages[1].headers
+
+
+async def test_projects_take_turns_and_no_address_stays_for_ever(hooks: Hooks) -> None:
+    other = await Projects(hooks.store.db).ensure("another")
+    fill = (
+        "INSERT INTO webhook_deliveries (id, project_id, url, event, payload, next_at) SELECT gen_random_uuid(), :project,"
+        " :url || n, 'x', '{}', now() - make_interval(secs => :late) FROM generate_series(1, CAST(:many AS int)) AS n"
+    )
+    mine = {"project": hooks.store.project, "url": "http://one-", "late": 60, "many": 300}
+    await hooks.store.run(fill, **mine)
+    await hooks.store.run(fill, **(mine | {"project": other, "url": "no address ", "late": 1, "many": 2}))
+    taken = await hooks.deliveries.take(6)
+    assert sorted(one.url[:3] for one in taken) == ["htt"] * 4 + ["no "] * 2
 
 
 async def test_a_run_is_told_as_the_clients_of_langgraph_expect(hooks: Hooks) -> None:
@@ -429,6 +444,10 @@ def test_a_job_with_an_internal_webhook_is_refused(system: Servers) -> None:
     answer = system.http.post("/jobs", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "address_refused")
     assert "MUTIRAO_OUTBOUND_ALLOW" in answer.json()["detail"]
+    protocol = system.http.base_url.copy_with(path="/")
+    run = {"assistant_id": "noop", "input": {"n": 1}, "webhook": body["webhook"]}
+    for path, more in (("runs", {}), ("runs/wait", {}), ("runs/crons", {"schedule": "0 0 1 1 *"})):
+        assert system.http.post(protocol.join(path), json=run | more).status_code == 422, path
 
 
 def test_another_project_sees_none_of_it(system: Servers) -> None:

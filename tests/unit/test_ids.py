@@ -28,6 +28,17 @@ def test_a_later_id_is_a_larger_one_also_within_a_millisecond(
     assert made == sorted(made)
 
 
+def test_an_id_may_be_made_later_than_another_one_whatever_the_clock_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [new_id()]
+    monkeypatch.setattr(time, "time_ns", lambda: 10**18)
+    for _ in range(5_000):  # more than there are parts of a millisecond
+        made.append(new_id(made[-1]))
+    assert made == sorted(set(made))
+    assert {(one.version, one.variant) for one in made} == {(7, RFC_4122)}
+    monkeypatch.undo()
+    assert new_id(new_id()).int >> 80 <= time.time_ns() // 1_000_000 + 1
+
+
 def test_the_same_parts_give_the_same_id() -> None:
     assert stable_id("a", 1) == stable_id("a", 1)
     assert len({stable_id("a", "b"), stable_id("ab"), stable_id("a", "b", "")}) == 3

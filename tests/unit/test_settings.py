@@ -80,6 +80,22 @@ def test_a_wrong_value_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch, n
     assert refused.value.details == {"setting": name}
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MUTIRAO_MCP_SERVERS", '{"x": {"url": "https://a", "command": "b", "headers": {"Authorization": "SECRET"}}}'),
+        ("MUTIRAO_MCP_SERVERS", '{"x": "SECRET"}'),
+        ("MUTIRAO_MODEL_PRICES", '{"x": {"SECRET": 1}}'),
+    ],
+)
+def test_a_wrong_value_with_a_secret_in_it_is_not_shown(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings()
+    assert refused.value.message.startswith(f"{name}: ")
+    assert "SECRET" not in refused.value.message
+
+
 def test_a_secret_is_read_from_the_file_that_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("mk_a.b\n")
     monkeypatch.setenv("MUTIRAO_API_KEY_FILE", str(tmp_path / "key"))

@@ -85,6 +85,8 @@ class Attempt:
 
     def _cut_off(self) -> None:
         self.cut = True
+        if self.run is not None:
+            self.run.cut_off()
         # A task that is cancelled before its first step never runs at all, not even its `except`.
         if self.streaming and self.task is not None:
             self.task.cancel()

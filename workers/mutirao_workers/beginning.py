@@ -41,9 +41,14 @@ class AttemptSaver(FencedSaver):
         super().__init__(*args)
         self.kept: set[str] = set()
         self.asked_by: dict[str, str] = {}
+        self._empty = self.claim.fresh
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """As the base class says."""
+        # What is asked first of a thread that was made with its job needs no answer from the database.
+        empty, self._empty = self._empty, False
+        if empty:
+            return None
         found = await super().aget_tuple(config)
         if found is not None:
             self.kept.update(task for task, channel, _ in found.pending_writes or () if channel not in _NO_OUTPUT)

@@ -23,6 +23,7 @@ def model_name(serialized: dict[str, Any] | None, metadata: dict[str, Any] | Non
 class CallRecorder(BaseCallbackHandler):
     """Gives `emit(step, data)` one record per model call: model, prompt, answer, tokens, milliseconds, error."""
 
+    ignore_chain = True
     run_inline = True  # a record must not overtake the end of its step
 
     def __init__(self, emit: Callable[[str | None, dict[str, Any]], None]) -> None:

@@ -112,6 +112,7 @@ class Child:
             self._settings.stack.database_url.get_secret_value(),
             pool_size=short,
             idle_seconds=self._settings.worker.lease_seconds,
+            plan_once=True,
         )
         pool = open_pool(
             db.url,
@@ -137,7 +138,7 @@ class Child:
 
     def _build(self, db: Database, pool: Pool) -> None:
         claims = ClaimStore(db)
-        self._journal = Journal(claims, self._settings.worker.event_flush_seconds)
+        self._journal = Journal(claims, self._settings.worker.event_flush_seconds, lambda: self._executor.running)
         self._contexts = Contexts(self._settings, db, claims)
         stores = ProjectStores(self._contexts.home, self._found.extras)
         runner = Runner(

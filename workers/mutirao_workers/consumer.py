@@ -4,8 +4,9 @@ import signal
 import sys
 import warnings
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from celery import bootsteps
 from celery.apps.worker import Worker
 from celery.exceptions import SecurityWarning
 from mutirao.errors import MutiraoError, SettingsInvalid
@@ -19,6 +20,20 @@ from mutirao_workers.host import WorkerHost
 from mutirao_workers.nursery import Nursery
 from mutirao_workers.parts import worker_name
 from mutirao_workers.tasks import register_tasks
+
+
+class NoAcknowledgements(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types
+    """Our queues are consumed without acknowledgements, and yet Celery would send the broker one for each message."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, parent: Any) -> None:
+        """After each connect."""
+        parent.task_consumer.channel.basic_ack = _nothing
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    pass
 
 
 def run(nursery: Nursery) -> int:
@@ -66,6 +81,7 @@ def _consume(settings: Settings, host: WorkerHost) -> int:
     watch = BrokerWatch(
         settings.stack.redis_url.get_secret_value(), name, new_id(), settings.worker.probe_seconds, host.give_up
     )
+    app.steps["consumer"].add(NoAcknowledgements)
     register_tasks(app, lambda job: watch.heard() if job == watch.token else host.hint(job))
     worker = Worker(
         app=app,

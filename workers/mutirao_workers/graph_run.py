@@ -48,10 +48,14 @@ class GraphRun:
                     await self._protocol.take(part)
                 await self._steps.take(part)
 
-    async def ended(self, ending: Ending) -> None:
-        """The attempt is about to end."""
+    async def ended(self, ending: Ending) -> bool:
+        """The attempt is about to end; false when something of the graph may run all the same."""
+        return self._protocol is None or await self._protocol.ended(ending)
+
+    def cut_off(self) -> None:
+        """The attempt is to end at once."""
         if self._protocol is not None:
-            await self._protocol.ended(ending)
+            self._protocol.cut_off()
 
     def _parts(self, given: Any, config: Any, control: RunControl) -> Any:
         further = [*(self._streamed.modes if self._streamed else ()), *(self._protocol.modes if self._protocol else ())]

@@ -11,7 +11,8 @@ from mutirao_workers.seats import Death, Home, Seat, What
 
 _log = logger("homes")
 SHARED, EXCLUSIVE = "shared", "exclusive"
-_MOST_IDLE = 1  # exclusive children kept for the next job
+_MOST_IDLE = 1  # exclusive children kept for the next job, however long it takes to come
+_IDLE_SECONDS = 10.0  # the others wait so long for one
 _CLOSE_SECONDS = 2.0
 _NAMES = {"ended": What.ENDED, "unwound": What.UNWOUND, "forced": What.FORCED, "crashed": What.CRASHED}
 
@@ -27,7 +28,7 @@ class Homes:
         self._nursery = nursery
         self._silent_seconds = silent_seconds
         self._all: set[Home] = set()
-        self._idle: list[Home] = []
+        self._idle: dict[Home, float] = {}  # since when, longest first
         self._shared: asyncio.Task[Home] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -43,10 +44,10 @@ class Homes:
         """The attempt has ended; an exclusive child may take another."""
         home.seats.pop(seat.job, None)
         if home.kind == EXCLUSIVE and not home.condemned:
-            if len(self._idle) < _MOST_IDLE:
-                self._idle.append(home)
-            else:
-                self._dismiss(home)
+            loop = asyncio.get_running_loop()
+            self._idle[home] = loop.time()
+            if len(self._idle) > _MOST_IDLE:
+                loop.call_later(_IDLE_SECONDS, self._thin_out)
 
     async def kill(self, home: Home, spared: Seat | None, why: str) -> None:
         """End a child with all it has started; its other attempts than `spared` are told that they were sacrificed."""
@@ -98,7 +99,7 @@ class Homes:
 
     async def _fitting(self, kind: str) -> Home:
         if kind == EXCLUSIVE:
-            return self._idle.pop() if self._idle else await self._make(EXCLUSIVE)
+            return self._idle.popitem()[0] if self._idle else await self._make(EXCLUSIVE)
         task = self._shared = self._shared or self._spawn(self._make(SHARED))
         try:
             home: Home = await asyncio.shield(task)
@@ -153,8 +154,14 @@ class Homes:
             home.tell_all(What.BLOCKED, message)
 
     def _forget(self, home: Home) -> None:
-        if home in self._idle:
-            self._idle.remove(home)
+        self._idle.pop(home, None)
+
+    def _thin_out(self) -> None:
+        """Let go of the children that nobody has wanted for long, but for the last."""
+        long_ago = asyncio.get_running_loop().time() - _IDLE_SECONDS
+        for home in [home for home, since in self._idle.items() if since <= long_ago]:
+            if len(self._idle) > _MOST_IDLE:
+                self._dismiss(home)
 
     def _dismiss(self, home: Home) -> None:
         home.condemned = True

@@ -17,6 +17,7 @@ _log = logger("intake")
 _ERROR_PAUSE_SECONDS = 0.5
 # A notice may come before the claim it is about has been answered, or be lost with its connection.
 _REQUESTS_LOOK_SECONDS = 0.5
+_MOST_TOLD = 1000
 
 
 class Named(Protocol):
@@ -65,11 +66,30 @@ class Intake:
         self._poll_seconds = poll_seconds
         self._hints: list[UUID] = []
         self._backlog = True  # the first look is for everything
+        self._told: dict[UUID, None] = {}  # by a notice; their hints are still to come
+
+    @property
+    def hints(self) -> list[UUID]:
+        """Jobs that are to be claimed next."""
+        return list(self._hints)
 
     def hint(self, job_id: UUID) -> None:
         """A job may be claimed."""
+        if job_id in self._told:
+            del self._told[job_id]
+            return
         self._hints.append(job_id)
         self._wake.set()
+
+    def notice(self, job_id: UUID) -> None:
+        """A job may be claimed for which somebody waits: an idle worker does not wait for its hint. One that is busy does,
+        as all workers get the notice, and one of them the hint."""
+        if self._executor.job_ids() or self._hints or job_id in self._told:
+            return
+        self.hint(job_id)
+        self._told[job_id] = None
+        while len(self._told) > _MOST_TOLD:
+            del self._told[next(iter(self._told))]
 
     def look(self) -> None:
         """Jobs were queued without a hint."""
@@ -137,9 +157,12 @@ class Intake:
         """Look at the whole queue when somebody says that there are jobs in it, until cancelled."""
         async with work.all_keys() as keys:
             while True:
-                queue = await keys.get()
-                if not queue or queue in self._queues:
+                told = await keys.get()
+                queue, _, job = told.rpartition(" ")
+                if not told or told in self._queues:
                     self.look()
+                elif queue in self._queues:
+                    self.notice(UUID(job))
 
     async def _stop_asked(self, running: list[UUID]) -> None:
         if not running:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 
 from mutirao.db.engine import connection_lost
 from mutirao.db.notices import wait_for
@@ -15,21 +16,25 @@ _log = logger("journal")
 _MOST_IN_BATCH = 2_000
 _MANY = 64  # so many are a batch worth writing, however short they have waited
 _RETRY_SECONDS = 0.5
+_FEW, _LONGER = 2, 8  # attempts that do not crowd; how much longer events wait at most where they do
 TOKENS = "model.tokens"
 Entry = tuple[Claim, NewEvent, float]
 
 
 class Journal:
-    """Events in order per attempt, written at most `flush_seconds` after they happened: at once where somebody waits for
-    them (`run.stream.live`) or where there are many; what comes while a batch is written is the next one.
+    """Events in order per attempt, written soon after they happened: at once where somebody waits for them
+    (`run.stream.live`) or where there are many; what comes while a batch is written is the next one. Others wait for
+    each other: `flush_seconds` where few attempts run, the longer the more there are, up to `_LONGER` times that. What an
+    attempt has told last is written with its end, and many short ones at once need no batch at all.
 
     `emit` may be called from any thread. An event is never dropped while its attempt holds the job: a database that
     does not answer is tried again. Only one that the database refuses as such is left out, and logged.
     """
 
-    def __init__(self, store: ClaimStore, flush_seconds: float) -> None:
+    def __init__(self, store: ClaimStore, flush_seconds: float, running: Callable[[], int] = lambda: 1) -> None:
         self._store = store
         self._flush_seconds = flush_seconds
+        self._running = running
         self._waiting: list[Entry] = []
         self._guard = threading.Lock()
         self._writing = asyncio.Lock()
@@ -81,7 +86,7 @@ class Journal:
     async def _run(self) -> None:
         while True:
             await self._news.wait()
-            await wait_for(self._pressing, self._flush_seconds)
+            await wait_for(self._pressing, self._flush_seconds * min(max(self._running() / _FEW, 1), _LONGER))
             self._news.clear()
             self._pressing.clear()
             try:
@@ -92,9 +97,12 @@ class Journal:
                 self._news.set()
 
     async def _flush(self) -> None:
-        async with self._writing:
-            while batch := self._batch():
-                await self._write(batch)
+        more = True
+        while more:
+            # Let go between batches: one attempt that always has something to say must not keep the others from their end.
+            async with self._writing:
+                if more := bool(batch := self._batch()):
+                    await self._write(batch)
 
     async def _write(self, batch: list[Entry]) -> None:
         """Write a batch, in smaller ones where the database refuses something in it; what is not written waits again."""

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from mutirao.errors import LeaseLost
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mutirao_workers.saver import Pool
 
 _HOLD_SECONDS = 0.002  # writes wait so long for their checkpoint
+_FIRST_HOLD_SECONDS = 0.01  # a run's input, for the end of its first step, which does not wait for it either
 _AT_ONCE = 2
 # A transaction that takes longer waits for a row that somebody has locked: the others need not wait with it.
 _LONG_SECONDS = 0.05
@@ -43,6 +45,16 @@ class Lane:
         self._timer: asyncio.TimerHandle | None = None
         self._quiet: list[asyncio.Future[None]] = []
 
+    @property
+    def here(self) -> bool:
+        """Whether the caller runs in the loop that stores what is put here."""
+        return asyncio.get_running_loop() is self._writer.loop
+
+    def put_first(self, write: Write) -> "asyncio.Future[None]":
+        """As `put`, for a caller that is `here`; it may wait a moment for others: nothing has been done yet that it would
+        keep."""
+        return self._take(write, first=True)
+
     def put(self, write: Write) -> Coroutine[Any, Any, None]:
         """Store `write` behind all that was put before it. It is taken at once; the coroutine only waits until it is done.
 
@@ -50,13 +62,13 @@ class Lane:
             LeaseLost: the attempt does not hold its job any more.
         """
         writer = self._writer
-        if asyncio.get_running_loop() is not writer.loop:
+        if not self.here:
             return _elsewhere(self._put_here(write), writer.loop)
         return _result(self._take(write))
 
     async def quiet(self) -> None:
         """Return when nothing waits here, and nothing is being stored."""
-        if asyncio.get_running_loop() is self._writer.loop and (self.waiting or self.storing):
+        if self.here and (self.waiting or self.storing):
             done = self._writer.loop.create_future()
             self._quiet.append(done)
             self.ripe()
@@ -85,15 +97,22 @@ class Lane:
                 if not done.done():
                     done.set_result(None)
 
-    def _take(self, write: Write) -> "asyncio.Future[None]":
+    def _take(self, write: Write, *, first: bool = False) -> "asyncio.Future[None]":
         done: asyncio.Future[None] = self._writer.loop.create_future()
         done.add_done_callback(_noticed)
         self.waiting.append((write, done))
-        if write.checkpoint is not None or self._quiet:
+        if (write.checkpoint is not None and not first) or self._quiet:
             self.ripe()
-        elif self._timer is None and not self.due:
-            self._timer = self._writer.loop.call_later(_HOLD_SECONDS, self.ripe)
+        elif not self.due:
+            self._hold(_FIRST_HOLD_SECONDS if first else _HOLD_SECONDS)
         return done
+
+    def _hold(self, seconds: float) -> None:
+        until = self._writer.loop.time() + seconds
+        if self._timer is None or self._timer.when() > until:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._writer.loop.call_later(seconds, self.ripe)
 
     async def _put_here(self, write: Write) -> None:
         await self._take(write)
@@ -134,7 +153,8 @@ class Writer:
         while self._due and len(batch) < _MOST_IN_BATCH:
             lane = self._due.popleft()
             batch.append((lane, _some(lane)))
-        flight = self.loop.create_task(self._fly(batch))
+        # Nobody's task: whoever cuts off one job and all that it has begun would cancel the others' writes with it.
+        flight = self.loop.create_task(self._fly(batch), context=Context())
         self._flights[flight] = now
         flight.add_done_callback(self._landed)
         self.loop.call_later(_LONG_SECONDS, self._launch)
@@ -183,14 +203,14 @@ class Writer:
             for _, done in waiting:
                 if done.done():
                     continue
-                if str(lane.claim.job_id) in held:
+                if (str(lane.claim.job_id), lane.claim.epoch) in held:
                     done.set_result(None)
                 else:
                     done.set_exception(_lost(lane.claim))
 
     async def _transact(
         self, rows: Sequence[tuple[Claim, Sequence[Write]]], hooked: Sequence[tuple[Any, Any]]
-    ) -> set[str]:
+    ) -> set[tuple[str, int]]:
         names = [write.name for _, writes in rows for write in writes]
         for name in names:
             fault(f"{name}.before")
@@ -198,7 +218,7 @@ class Writer:
         prepare = True if self._pool.pipelined else None
         async with self._connection(transaction=bool(hooked)) as connection:
             cursor = await connection.execute(statement, values, prepare=prepare, binary=True)
-            held = {str(row["id"]) for row in await cursor.fetchall()}
+            held = {(str(row["id"]), row["epoch"]) for row in await cursor.fetchall()}
             for query, params in hooked if held else ():
                 await connection.execute(query, params)
         for name in names:

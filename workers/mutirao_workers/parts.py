@@ -81,20 +81,21 @@ class Parts:
         executor = ProcessExecutor(nursery, claims, worker, lambda: intake.slot_free())  # noqa: PLW0108 (made below)
         intake = Intake(claims, executor, me, queues(settings), worker.poll_seconds)
         schedules = ScheduleStore(db, attempts=worker.attempts)
+        requests = Notices(db.url, CANCELS_CHANNEL)
         leftovers = Leftovers(db, settings.retention.keep_ephemeral_seconds)
         return cls(
             lease=Lease(db.url, me.id, worker.lease_seconds, on_lost),
             lost=lost,
             executor=executor,
-            requests=Notices(db.url, CANCELS_CHANNEL),
-            work=Notices(db.url, WORK_CHANNEL),
+            requests=requests,
+            work=Notices(db.url, WORK_CHANNEL, beside=requests),
             intake=intake,
             reconciler=Reconciler(
                 db, claims, on_queued=intake.look, also=[schedules.fire, leftovers.clear, partial(sweep, db)]
             ),
-            sender=Sender(db, settings),
+            sender=Sender(db, settings, beside=requests),
             strays=Strays(claims, executor, me.id),
-            readers=Readers(db, nursery, me.id),
+            readers=Readers(db, nursery, me.id, beside=requests),
             apps=Apps(db, nursery, me.id, worker.app_host),
         )
 

@@ -5,6 +5,7 @@ Each is a row `stream.protocol` of the job's journal: `{"method", "namespace", "
 that off the events that every job has, so they are there however it has ended.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ from mutirao_workers.wire import encoded
 _log = logger("protocol")
 PROTOCOL = "stream.protocol"
 _SAME = ("values", "tools", "custom")
+_CLOSING_SECONDS = 2.0
 _INTERNAL = ("__interrupt__", "__metadata__")
 
 
@@ -56,6 +58,7 @@ class Protocol:
         self._claim = claim
         self.content_blocks = content_blocks
         self._messages = _Messages(self._put)
+        self._cut = asyncio.Event()
         self._mux = self._multiplexer(list(graph.stream_transformers or ()))
 
     async def began(self, given: Any) -> None:
@@ -82,11 +85,29 @@ class Protocol:
             self._give_up(error)
             self._forward(event)
 
-    async def ended(self, ending: Ending) -> None:
-        """The attempt is about to end like this: what the transformers still have to say goes with it."""
+    async def ended(self, ending: Ending) -> bool:
+        """The attempt is about to end like this: what the transformers still have to say goes with it, but for those of the
+        graph when the attempt was cut off. Takes seconds at most; false when they have not come to their end by then."""
         mux, self._mux = self._mux, None
         if mux is None:
-            return
+            return True
+        if self._cut.is_set():
+            mux._transformers = [each for each in mux._transformers if isinstance(each, LifecycleTransformer)]
+        closing = asyncio.ensure_future(self._close(mux, ending))
+        cut = asyncio.ensure_future(self._cut.wait())
+        try:
+            waits = {closing} if self._cut.is_set() else {closing, cut}
+            await asyncio.wait(waits, timeout=_CLOSING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            return closing.done()
+        finally:
+            closing.cancel()
+            cut.cancel()
+
+    def cut_off(self) -> None:
+        """Nothing of the graph may run any more."""
+        self._cut.set()
+
+    async def _close(self, mux: StreamMux, ending: Ending) -> None:
         try:
             if ending.error is None:
                 await mux.aclose()

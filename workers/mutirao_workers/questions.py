@@ -9,8 +9,9 @@ from langgraph.errors import InvalidUpdateError
 from langgraph.pregel import Pregel
 from langgraph.types import Command, Send, StateUpdate
 from mutirao.db import Database
-from mutirao.errors import Conflict, InvalidInput, NotFound, WorkflowUnavailable
+from mutirao.errors import Conflict, Forbidden, InvalidInput, NotFound, WorkflowUnavailable
 from mutirao.jobs.records import Record
+from mutirao.jobs.run_order import asks_in
 from mutirao_agents.discovery import Found
 from mutirao_agents.factories import DESCRIBE, READ, UPDATE
 from mutirao_agents.schemas import graph_schemas
@@ -33,6 +34,9 @@ _LOCK = text("SELECT id FROM threads WHERE project_id = :project AND id = :threa
 _BUSY = text("""
 SELECT id FROM jobs WHERE thread_id = :thread AND (state IN ('queued', 'running', 'waiting', 'stranded')
     OR (state = 'paused' AND waiting_for = 'request')) LIMIT 1""")
+# Nor is one of the thread's jobs retried, or let go on by a decision.
+_HOLD = text("""
+SELECT id FROM jobs WHERE thread_id = :thread AND state NOT IN ('succeeded', 'cancelled') ORDER BY id FOR SHARE""")
 # Whose question the thread waits to have answered: what is changed by hand is a part of that job.
 _ASKING = text("""
 SELECT id FROM jobs WHERE thread_id = :thread AND state = 'paused' AND waiting_for = 'approval'
@@ -41,6 +45,23 @@ _KEEP = text("""
 UPDATE threads SET values = :values, interrupts = :interrupts, next = :next, error = NULL, state_updated_at = now(),
     updated_at = now(), workflow = coalesce(workflow, :workflow)
 WHERE id = :thread""").bindparams(bindparam("values", type_=JSONB), bindparam("interrupts", type_=JSONB))
+# What the row does not say yet: its last job was ended by others than its attempt. Not while another one goes on, which will
+# leave what it finds and more.
+_STALE = text("""
+SELECT l.finished_at, l.error FROM threads t CROSS JOIN LATERAL (
+    SELECT j.run, j.epoch, j.finished_at, j.state, j.error FROM jobs j
+    WHERE j.thread_id = t.id AND NOT (j.rolled_back AND j.finished_at IS NOT NULL) ORDER BY j.id DESC LIMIT 1) l
+WHERE t.id = :thread AND l.run IS NOT NULL AND l.epoch > 0 AND l.state <> 'succeeded'
+  AND (t.state_updated_at IS NULL OR t.state_updated_at < l.finished_at)
+  AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.thread_id = t.id AND j.finished_at IS NULL)""")
+_FILL = text("""
+UPDATE threads SET values = :values, interrupts = :interrupts, next = :next, error = :error, state_updated_at = :at,
+    updated_at = now(), workflow = coalesce(workflow, :workflow)
+WHERE id = :thread""").bindparams(
+    bindparam("values", type_=JSONB),
+    bindparam("interrupts", type_=JSONB),
+    bindparam("error", type_=JSONB(none_as_null=True)),
+)
 
 
 class Query(Record):
@@ -71,14 +92,34 @@ class Questions:
             "copy": self.copy,
             "delete_runs": self.delete_runs,
             "prune": self.prune,
+            "refresh": self.refresh,
         }
 
     async def state(self, query: Query) -> dict[str, Any]:
         """The newest state of a thread, or that of a checkpoint."""
         asked = query.request
         await self._owned(query, asked["thread_id"])
+        if not (asked.get("checkpoint_id") or asked.get("checkpoint")):
+            await self.refresh(query)
         async with self._opened(query, READ) as graph:
             return thread_state(await graph.aget_state(_config(asked), subgraphs=bool(asked.get("subgraphs"))))
+
+    async def refresh(self, query: Query) -> None:
+        """The row of a thread says what its checkpoints hold, where it may not."""
+        thread = {"thread": query.request["thread_id"]}
+        async with self._db.autocommit() as connection:
+            if (await connection.execute(_STALE, thread)).first() is None:
+                return
+        async with self._db.begin() as connection:
+            if (await connection.execute(_LOCK, {"project": query.project_id, **thread})).first() is None:
+                return
+            if (ended := (await connection.execute(_STALE, thread)).first()) is None:
+                return
+            async with self._opened(query, READ) as graph:
+                now = await graph.aget_state(_config(query.request))
+            if now.created_at is not None:
+                known = {**thread, "workflow": query.workflow, "at": ended.finished_at, "error": _error(ended.error)}
+                await connection.execute(_FILL, {**known, **thread_row(now)})
 
     async def history(self, query: Query) -> list[dict[str, Any]]:
         """States of a thread, newest first."""
@@ -101,8 +142,11 @@ class Questions:
         async with self._db.begin() as connection:
             if (await connection.execute(_LOCK, {"project": query.project_id, "thread": thread})).first() is None:
                 raise NotFound(f"no thread {str(thread)!r}")
+            await connection.execute(_HOLD, {"thread": thread})
             if busy := await connection.scalar(_BUSY, {"thread": thread}):
                 raise Conflict(f"thread {str(thread)!r} is busy with job {str(busy)!r}; wait for its end, or cancel it")
+            if not query.request.get("may_approve", True) and await asks_in(connection, UUID(str(thread))):
+                raise Forbidden(f"thread {str(thread)!r} waits for a decision: changing it needs the scope 'approve'")
             asking = await connection.scalar(_ASKING, {"thread": thread})
             return await self._updated(query, connection, asking)
 
@@ -184,6 +228,11 @@ class Questions:
         async with workflow.built(config, access=access, store=store) as graph:
             saver = self._saver.with_allowlist(graph._serde_allowlist or ())
             yield graph.copy(update={"checkpointer": saver, "store": store})
+
+
+def _error(problem: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Why a job has failed, as a thread's row has it."""
+    return None if problem is None else {"error": problem.get("kind") or problem["code"], "message": problem["message"]}
 
 
 async def _change(graph: Graph, config: Any, asked: Mapping[str, Any]) -> Any:

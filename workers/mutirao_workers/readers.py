@@ -22,7 +22,7 @@ BLOCKED_SECONDS = 2.0
 
 _PAUSE_SECONDS = 0.5
 _SILENT_SECONDS = 3 * BLOCKED_SECONDS  # of one that cannot even say that it is blocked
-READS = ["state", "history", "graph", "subgraphs", "schemas", "embed", "authenticate", "authorize"]
+READS = ["state", "history", "refresh", "graph", "subgraphs", "schemas", "embed", "authenticate", "authorize"]
 """Kinds that may be asked twice: those that a dead reader had taken are taken again by its successor."""
 
 _NOBODY = UUID(int=0)
@@ -48,12 +48,12 @@ UNION ALL SELECT pg_notify('mutirao_queries', id::text) FROM again""").bindparam
 class Readers:
     """Keeps one reader alive once it has been needed."""
 
-    def __init__(self, db: Database, nursery: Nursery, worker: UUID) -> None:
+    def __init__(self, db: Database, nursery: Nursery, worker: UUID, *, beside: Notices | None = None) -> None:
         self._db = db
         self._nursery = nursery
         self._worker = worker
         self._workflows = [str(entry["name"]) for entry in nursery.entries]
-        self._notices = Notices(db.url, QUERIES_CHANNEL)
+        self._notices = Notices(db.url, QUERIES_CHANNEL, beside=beside)
         self._born: Born | None = None
 
     async def run(self) -> None:

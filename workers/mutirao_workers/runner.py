@@ -183,11 +183,9 @@ class Runner:
 
     async def _end(self, attempt: Attempt, steps: StepEvents, ending: Ending) -> None:
         """Write the end, or have it written by who can make sure that nothing of the attempt runs any more."""
-        if attempt.cut and self._silence is not None:
+        if attempt.cut:
             # A step that was cut off may have left tasks, threads and programs: they end before the job does.
-            attempt.silencing = True
-            await self._silence(attempt.claim)
-            attempt.silencing = False
+            await self._silenced(attempt)
         ending = await self._told(attempt, ending)
         events = [*await self._journal.take(attempt.claim), *ending.events]
         # A step whose end was not seen may be a thread, which nobody can stop from here.
@@ -197,12 +195,19 @@ class Runner:
         else:
             await self._endings.write(attempt.claim, ending, events, lambda: attempt.leaving)
 
+    async def _silenced(self, attempt: Attempt) -> None:
+        """Return when nothing of the job runs any more; who has asked for its end gets impatient meanwhile."""
+        if self._silence is not None:
+            attempt.silencing = True
+            await self._silence(attempt.claim)
+            attempt.silencing = False
+
     async def _told(self, attempt: Attempt, ending: Ending) -> Ending:
         """The ending, with what the thread's row says from then on; who follows the thread is told of it."""
         if attempt.claim.run is None:
             return ending
-        if attempt.run is not None:
-            await attempt.run.ended(ending)
+        if attempt.run is not None and not await attempt.run.ended(ending):
+            await self._silenced(attempt)
         resting = attempt.resting or Resting(attempt.claim)
         return replace(ending, rest=await resting.rest(ending))
 

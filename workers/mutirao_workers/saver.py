@@ -3,10 +3,12 @@ transaction, so that a worker that lost its lease commits nothing."""
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
+import orjson
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
@@ -24,6 +26,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from mutirao_workers.care import CheckpointCare, Cursor
+from mutirao_workers.clocks import seen
 from mutirao_workers.order import Writer
 from mutirao_workers.steady import steadily
 from mutirao_workers.writes import Place, Row, Write
@@ -31,6 +34,7 @@ from mutirao_workers.writes import Place, Row, Write
 Writes = Sequence[tuple[str, Any]]
 OnWrites = Callable[[Any, str, Writes], Awaitable[None]]
 _FENCE = "SELECT mutirao_fence(%s, %s)"
+_NEWEST = "SELECT max(checkpoint_id) AS id FROM checkpoints WHERE thread_id = %s"
 _STALE = "MU001"
 _TRANSACTION_TIMEOUT_SINCE = 170_000
 
@@ -73,6 +77,8 @@ def open_pool(url: str, size: int, *, pipeline: bool = True, longest_seconds: fl
             "prepare_threshold": 0 if pipeline else None,
             "row_factory": dict_row,
             "application_name": "mutirao checkpoints",
+            # Rows are found by key: a plan is as good for any values as for these.
+            "options": "-c plan_cache_mode=force_generic_plan",
         },
     )
     pool.pipelined = pipeline
@@ -88,11 +94,34 @@ class _FlatCursor(AsyncCursor[DictRow]):
 
 
 class _PooledSaver(CheckpointCare):
-    """Every write is one transaction on a connection of the pool, with `_enter` at its beginning."""
+    """Every write is one transaction on a connection of the pool, with `_enter` at its beginning.
+
+    A checkpoint that is made after another was read has a higher id, also when the other was made on a machine whose clock
+    is ahead of this one's.
+    """
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool)
         self.pool = pool
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """As the base class says."""
+        found = await super().aget_tuple(config)
+        if found is not None:
+            at = found.config["configurable"]
+            # One that was chosen need not be the newest; what is made after it is to be.
+            if seen(at["checkpoint_id"]) or config["configurable"].get("checkpoint_id"):
+                async with self._cursor() as cursor:
+                    row = await (await cursor.execute(_NEWEST, (str(at["thread_id"]),))).fetchone()
+                if row is not None and row["id"] is not None:
+                    seen(row["id"])
+        return found
+
+    async def alist(self, config: RunnableConfig | None, **options: Any) -> AsyncIterator[CheckpointTuple]:
+        """As the base class says."""
+        async for found in super().alist(config, **options):
+            seen(found.config["configurable"]["checkpoint_id"])
+            yield found
 
     async def _enter(self, cursor: Cursor) -> None:
         """What stands at the beginning of each transaction that writes."""
@@ -165,12 +194,17 @@ class FencedSaver(_PooledSaver):
         super().__init__(pool)
         self.claim = claim
         self._lane = pool.writer.lane(claim)
+        self._of_others: set[tuple[str, str, str]] = set()
+        self._first: asyncio.Future[None] | None = None
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """As the base class says; a database that does not answer is waited for."""
         await self._lane.quiet()
         read = super().aget_tuple
-        return await steadily(lambda: read(config))
+        found = await steadily(lambda: read(config))
+        if found is not None and found.metadata.get("job_id") != str(self.claim.job_id):
+            self._of_others.add((*_place(found.config), found.config["configurable"]["checkpoint_id"]))
+        return found
 
     async def alist(self, config: RunnableConfig | None, **options: Any) -> AsyncIterator[CheckpointTuple]:
         """As the base class says."""
@@ -186,8 +220,16 @@ class FencedSaver(_PooledSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """As the base class says; a database that does not answer is waited for."""
-        await self._lane.put(self._checkpoint(config, checkpoint, metadata, new_versions))
         thread, ns = _place(config)
+        write = self._checkpoint(config, checkpoint, metadata, new_versions)
+        first, self._first = self._first, None
+        if first is None and not ns and metadata.get("source") == "input" and self._lane.here:
+            # Whoever stores the next one is told what has become of it: until then no step has ended.
+            self._first = self._lane.put_first(write)
+        else:
+            await self._lane.put(write)
+            if first is not None:
+                await first
         return {"configurable": {"thread_id": thread, "checkpoint_ns": ns, "checkpoint_id": checkpoint["id"]}}
 
     def aput_writes(
@@ -220,7 +262,7 @@ class FencedSaver(_PooledSaver):
             elif not (value is None or isinstance(value, (str, int, float, bool))):
                 beside[channel] = values.pop(channel)
         blobs = self._dump_blobs(*place, beside, {name: at for name, at in new_versions.items() if name in beside})
-        whole = json.dumps({**checkpoint, "channel_values": values})
+        whole = _json({**checkpoint, "channel_values": values}, values.values())
         about = json.dumps(get_serializable_checkpoint_metadata(config, metadata))
         row = (*place, checkpoint["id"], parent or "", whole, about)
         return Write(name="checkpoint", place=place, of=checkpoint["id"], blobs=blobs, checkpoint=row)
@@ -242,6 +284,7 @@ class FencedSaver(_PooledSaver):
             of=of,
             upserts=list({(row[0], row[1], row[2], row[3], row[5]): row for row in rows}.values()) if special else (),
             inserts=() if special else rows,
+            displaced=[row[:4] + row[5:6] for row in rows] if (*place, of) in self._of_others else (),
             hook=hook,
             error=error,
         )
@@ -275,3 +318,11 @@ class FencedSaver(_PooledSaver):
 
 def _place(config: RunnableConfig) -> Place:
     return str(config["configurable"]["thread_id"]), config["configurable"].get("checkpoint_ns", "")
+
+
+def _json(value: Any, numbers: Iterable[Any]) -> str:
+    """`value` as JSON. What has no such form is left to the database to refuse: a number that is none of `numbers`."""
+    if not any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+        with suppress(TypeError):  # integers of more than 64 bits, keys that are no text, halves of characters
+            return orjson.dumps(value).decode()
+    return json.dumps(value)

@@ -31,14 +31,14 @@ _ERROR_CHARS = 200
 class Sender:
     """At most MUTIRAO_WEBHOOK_CONCURRENCY calls at once, a quarter of them to one receiver: a slow one holds up no other."""
 
-    def __init__(self, db: Database, settings: Settings) -> None:
+    def __init__(self, db: Database, settings: Settings, *, beside: Notices | None = None) -> None:
         webhooks = settings.webhooks
         self._deliveries = DeliveryStore(db, webhooks)
         self._box = SecretsBox(webhooks.secret_key)
         self._client = OutboundClient(
             Outbound(webhooks.outbound_allow), seconds=webhooks.outbound_seconds, most_bytes=webhooks.outbound_bytes
         )
-        self._notices = Notices(db.url, WEBHOOKS_CHANNEL)
+        self._notices = Notices(db.url, WEBHOOKS_CHANNEL, beside=beside)
         self._slots = webhooks.webhook_concurrency
         self._keep_days = settings.retention.keep_events_days
         self._calls: dict[asyncio.Task[None], str] = {}
@@ -134,8 +134,8 @@ class Sender:
         _log.info("webhooks.sent", delivery=str(taken.id), attempt=taken.attempts, status=status, state=state.value)
 
     def _message(self, taken: Taken) -> tuple[dict[str, str], bytes]:
-        """Headers and body as Standard Webhooks has them. A job's own webhook is signed when the project has a webhook of
-        the same URL."""
+        """Headers and body as Standard Webhooks has them. What a job tells its own webhook is not signed: whoever may
+        submit says what that is, and where it goes."""
         now = datetime.now(UTC)
         told = taken.payload if "run_id" not in taken.payload else taken.payload | {"webhook_sent_at": now.isoformat()}
         body = orjson.dumps(told)
@@ -146,8 +146,7 @@ class Sender:
             "webhook-id": message,
             "webhook-timestamp": str(int(now.timestamp())),
         }
-        signed = taken.webhook_id is not None or self._box.usable
-        if taken.secret is not None and taken.signed_by is not None and signed:
+        if taken.secret is not None and taken.signed_by is not None:
             valid = Keys(self._box, taken.signed_by).valid(taken.secret, now.timestamp())
             signatures = [Signer(secret).sign(message, now, body.decode()) for secret in valid]
             headers["webhook-signature"] = " ".join(signatures)

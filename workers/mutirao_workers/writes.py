@@ -18,6 +18,8 @@ class Write:
     """What one attempt wants stored, all of it or nothing, and only while it holds its job.
 
     `upserts` and `inserts` are rows of `checkpoint_writes`: of the former the last one counts, of the latter the first.
+    `displaced` are keys of theirs whose checkpoint belongs to another job: what stood there before is kept until this job
+    is deleted, and comes back when it is rolled back.
     `hook` may add statements to the same transaction. `name` is that of the fault points round it.
     """
 
@@ -26,6 +28,7 @@ class Write:
     of: str  # the id of its checkpoint
     upserts: Sequence[Row] = ()
     inserts: Sequence[Row] = ()
+    displaced: Sequence[Row] = ()
     blobs: Sequence[Row] = ()
     checkpoint: Row | None = None
     hook: Hook | None = None
@@ -51,9 +54,9 @@ class Recorder:
 
 _FENCE = """
 WITH unit AS (
-    SELECT * FROM unnest(%(jobs)b::text[]::uuid[], %(epochs)b::int[]) AS u(job, epoch)
+    SELECT * FROM unnest(%(jobs)b::text[]::uuid[], %(epochs)b::int[]) WITH ORDINALITY AS u(job, epoch, unit)
 ), held AS MATERIALIZED (
-    SELECT j.id FROM unit u JOIN jobs j ON j.id = u.job AND j.epoch = u.epoch AND j.state = 'running'
+    SELECT u.unit, j.id, j.epoch FROM unit u JOIN jobs j ON j.id = u.job AND j.epoch = u.epoch AND j.state = 'running'
     ORDER BY j.id FOR SHARE OF j
 )"""
 
@@ -62,21 +65,34 @@ _WRITES = """
     INSERT INTO checkpoint_writes
         (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob)
     SELECT thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob
-    FROM held JOIN unnest(%({name}0)b::text[]::uuid[], %({name}1)b::text[], %({name}2)b::text[], %({name}3)b::text[],
+    FROM held JOIN unnest(%({name}0)b::int[], %({name}1)b::text[], %({name}2)b::text[], %({name}3)b::text[],
         %({name}4)b::text[], %({name}5)b::text[], %({name}6)b::int[], %({name}7)b::text[], %({name}8)b::text[],
         %({name}9)b::bytea[])
-        AS w(job, thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob) ON w.job = held.id
+        AS w(unit, thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob) USING (unit)
     ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx) DO {conflict}
 )"""
 _REPLACE = "UPDATE SET channel = excluded.channel, type = excluded.type, blob = excluded.blob"
+
+# The first time counts: what stood there before the job.
+_DISPLACED = """
+, displaced AS (
+    INSERT INTO displaced_writes
+        (job_id, thread_id, checkpoint_ns, checkpoint_id, task_id, idx, task_path, channel, type, blob)
+    SELECT held.id, thread_id, checkpoint_ns, checkpoint_id, task_id, idx, w.task_path, w.channel, w.type, w.blob
+    FROM held JOIN unnest(%(displaced0)b::int[], %(displaced1)b::text[], %(displaced2)b::text[], %(displaced3)b::text[],
+        %(displaced4)b::text[], %(displaced5)b::int[])
+        AS d(unit, thread_id, checkpoint_ns, checkpoint_id, task_id, idx) USING (unit)
+        LEFT JOIN checkpoint_writes w USING (thread_id, checkpoint_ns, checkpoint_id, task_id, idx)
+    ON CONFLICT DO NOTHING
+)"""
 
 _BLOBS = """
 , blobs AS (
     INSERT INTO checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
     SELECT thread_id, checkpoint_ns, channel, version, type, blob
-    FROM held JOIN unnest(%(blobs0)b::text[]::uuid[], %(blobs1)b::text[], %(blobs2)b::text[], %(blobs3)b::text[],
+    FROM held JOIN unnest(%(blobs0)b::int[], %(blobs1)b::text[], %(blobs2)b::text[], %(blobs3)b::text[],
         %(blobs4)b::text[], %(blobs5)b::text[], %(blobs6)b::bytea[])
-        AS b(job, thread_id, checkpoint_ns, channel, version, type, blob) ON b.job = held.id
+        AS b(unit, thread_id, checkpoint_ns, channel, version, type, blob) USING (unit)
     ON CONFLICT (thread_id, checkpoint_ns, channel, version) DO NOTHING
 )"""
 
@@ -84,14 +100,15 @@ _CHECKPOINTS = """
 , checkpoints_ AS (
     INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata)
     SELECT thread_id, checkpoint_ns, checkpoint_id, nullif(parent_checkpoint_id, ''), checkpoint::jsonb, metadata::jsonb
-    FROM held JOIN unnest(%(checkpoints0)b::text[]::uuid[], %(checkpoints1)b::text[], %(checkpoints2)b::text[],
+    FROM held JOIN unnest(%(checkpoints0)b::int[], %(checkpoints1)b::text[], %(checkpoints2)b::text[],
         %(checkpoints3)b::text[], %(checkpoints4)b::text[], %(checkpoints5)b::text[], %(checkpoints6)b::text[])
-        AS c(job, thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata) ON c.job = held.id
+        AS c(unit, thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata) USING (unit)
     ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id)
         DO UPDATE SET checkpoint = excluded.checkpoint, metadata = excluded.metadata
 )"""
 
 _PARTS = {
+    "displaced": _DISPLACED,
     "upserts": _WRITES.format(name="upserts", conflict=_REPLACE),
     "inserts": _WRITES.format(name="inserts", conflict="NOTHING"),
     "blobs": _BLOBS,
@@ -101,21 +118,22 @@ _PARTS = {
 
 @cache
 def _statement(parts: tuple[str, ...]) -> bytes:
-    return (_FENCE + "".join(_PARTS[part] for part in parts) + "\nSELECT id FROM held").encode()
+    return (_FENCE + "".join(_PARTS[part] for part in parts) + "\nSELECT id, epoch FROM held").encode()
 
 
 def statement_of(batch: Sequence[tuple[Claim, Sequence[Write]]]) -> tuple[bytes, dict[str, Any]]:
-    """The statement that stores the writes of attempts, and its values. It returns the ids of the jobs that are held;
-    of the others nothing is stored. No two writes in it may have a key in common."""
+    """The statement that stores the writes of attempts, and its values. It returns id and epoch of those that hold their
+    jobs; of the others nothing is stored. No two writes of one attempt may have a key in common."""
     rows: dict[str, list[Row]] = {part: [] for part in _PARTS}
-    for claim, writes in batch:
-        job = (str(claim.job_id),)
+    for number, (_, writes) in enumerate(batch, start=1):
+        unit = (number,)  # not the job's id: two attempts at one job may be among them
         for write in writes:
-            rows["upserts"] += [job + row for row in write.upserts]
-            rows["inserts"] += [job + row for row in write.inserts]
-            rows["blobs"] += [job + row for row in write.blobs]
+            rows["displaced"] += [unit + row for row in write.displaced]
+            rows["upserts"] += [unit + row for row in write.upserts]
+            rows["inserts"] += [unit + row for row in write.inserts]
+            rows["blobs"] += [unit + row for row in write.blobs]
             if write.checkpoint is not None:
-                rows["checkpoints"].append(job + write.checkpoint)
+                rows["checkpoints"].append(unit + write.checkpoint)
     values: dict[str, Any] = {
         "jobs": [str(claim.job_id) for claim, _ in batch],
         "epochs": [claim.epoch for claim, _ in batch],

@@ -28,6 +28,7 @@ def main() -> int:
             access_log=False,
             timeout_graceful_shutdown=_STOP_SECONDS,
             server_header=False,
+            ws_max_size=settings.api.max_body_bytes,
         )
     except MutiraoError as error:
         print(f"{error.code}: {error.message}", file=sys.stderr)  # noqa: T201 (the process ends with it)

@@ -1,5 +1,6 @@
 """Who is calling: from the headers of a request to an identity."""
 
+import asyncio
 import time
 
 from sqlalchemy import text
@@ -31,9 +32,17 @@ def credential_of(headers: Headers) -> str | None:
     return headers.get("x-api-key") or None
 
 
+def has_key(value: str) -> bool:
+    """Whether the value of a header has one of our keys in it, however it is written."""
+    return any(is_key(word) for word in value.replace(",", " ").split())
+
+
 _THERE = text("""
 SELECT EXISTS (SELECT 1 FROM workers
     WHERE lease_expires_at > now() AND stopped_at IS NULL AND brings ->> 'auth' = 'true')""")
+
+
+_KNOWN = text("SELECT EXISTS (SELECT 1 FROM workers WHERE brings ->> 'auth' = 'true')")
 
 
 class Access:
@@ -49,6 +58,7 @@ class Access:
         self._limits = limits
         # By digest: a key is nowhere in memory longer than its request.
         self._known: dict[str, tuple[float, Identity]] = {}
+        self._asking = asyncio.Lock()
 
     async def identify(self, scope: Scope) -> Identity:
         """Raises Unauthorized; RateLimited, when the address has been wrong too often; what tokens and handlers raise."""
@@ -67,7 +77,7 @@ class Access:
         await self._limits.may_fail(address)
         if await self._handlers.there():
             return await self._handlers.identify(scope, headers)
-        if self._visitors.welcome:
+        if self._visitors.welcome and not await self._handlers.known():
             return await self._visitors.identify(headers, address)
         raise Unauthorized(_NO_KEY)
 
@@ -76,9 +86,17 @@ class Access:
         until, identity = self._known.get(digest, (0.0, None))
         if identity is not None and until > time.monotonic():
             return identity
-        if identity is None:
-            # Whoever was let in before is not locked out by others behind the same address.
-            await self._limits.may_fail(address)
+        if identity is not None:
+            async with self._asking:  # one asks for all that come meanwhile
+                until, again = self._known.get(digest, (0.0, None))
+                if again is not None and until > time.monotonic():
+                    return again
+                return await self._asked(credential, digest, scope, headers)
+        # Whoever was let in before is not locked out by others behind the same address.
+        await self._limits.may_fail(address)
+        return await self._asked(credential, digest, scope, headers)
+
+    async def _asked(self, credential: str, digest: str, scope: Scope, headers: Headers) -> Identity:
         if not is_key(credential) and not self._is_token(credential) and await self._handlers.there():
             # Its answer may depend on the request: it is asked each time.
             return await self._handlers.identify(scope, headers)
@@ -121,11 +139,17 @@ class OwnUsers:
             self._there = (time.monotonic() + REMEMBER_SECONDS, found)
         return found
 
+    async def known(self) -> bool:
+        """Whether any worker that is remembered brings such handlers: where there are some, nobody comes in beside them,
+        also while none of them lives."""
+        async with self._db.autocommit() as connection:
+            return bool(await connection.scalar(_KNOWN))
+
     async def identify(self, scope: Scope, headers: Headers) -> Identity:
         """Who the handlers say that it is: may do all but administer. Raises as they say."""
         project_id = await self._projects.find(self._project)
         # A key of ours in another header is none of theirs.
-        shown = {name: value for name, value in headers.items() if not is_key(value.removeprefix("Bearer "))}
+        shown = {name: value for name, value in headers.items() if not has_key(value)}
         asked = {"headers": shown, "method": scope.get("method", "GET"), "path": scope["path"]}
         user = await self._queries.ask(project_id, "authenticate", asked, seconds=_ASK_SECONDS)
         return Identity(

@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from mutirao import __version__
-from mutirao.api import langgraph, problems, reference, selection
+from mutirao.api import examples, langgraph, problems, reference, selection
 from mutirao.api.custom_routes import CustomRoutes
 from mutirao.api.doors import mcp, openai
 from mutirao.api.gate import Gate
@@ -97,20 +97,22 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     reference.install(app)
     selection.install(app, PREFIX)
+    examples.install(app)
     _routes(app)
     return app
 
 
 def _routes(app: FastAPI) -> None:
+    # Routes are tried one by one: those first that are asked for most.
+    for router in langgraph.routers():
+        app.include_router(router)
     for module in _NATIVE:
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(health.router)
-    for router in langgraph.routers():
-        app.include_router(router)
     app.include_router(openai.router)
     app.state.mcp = mcp.McpDoor(app)
     app.router.routes.append(Route(mcp.PATH, app.state.mcp, methods=mcp.METHODS))
-    app.router.default = CustomRoutes(app.router.default)
+    app.router.default = CustomRoutes(app.router.default, app.state.settings.api)
 
 
 def _cors(api: ApiSettings) -> list[Middleware]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,6 +22,8 @@ LOOK_SECONDS = 2.0
 """A wake-up may be lost with its connection; a journal that is followed is looked at this often all the same."""
 
 _PAGE = 1_000
+_PAGE_BYTES = 1 << 20
+_FIRST_PAGE = 250
 _MOST_KEPT = 2_000
 _MOST_BYTES = 4 << 20  # of one job
 # A job's last event is of one of these types, and one that rests has told so; others may have them in the middle, too.
@@ -29,8 +31,11 @@ _MAY_REST = frozenset(f"job.{state}" for state in (*TERMINAL, JobState.PAUSED))
 
 # `data` as text: nobody parses it to write it again.
 _EVENTS = text("""
-SELECT seq, epoch, type, step, data::text AS data, created_at FROM events
-WHERE job_id = :id AND seq > :after ORDER BY seq LIMIT :limit""")
+SELECT seq, epoch, type, step, data, created_at, looked FROM (
+    SELECT e.*, count(*) OVER () AS looked, sum(octet_length(data)) OVER (ORDER BY seq) AS size FROM (
+        SELECT seq, epoch, type, step, data::text AS data, created_at FROM events
+        WHERE job_id = :id AND seq > :after ORDER BY seq LIMIT :limit) e) e
+WHERE size <= :bytes OR size = octet_length(data) ORDER BY seq""")
 
 _WHERE_IT_IS = text("SELECT state, waiting_for, last_seq FROM jobs WHERE id = :id AND project_id = :project_id")
 
@@ -118,7 +123,7 @@ class Journals:
         until_rest: bool = False,
         idle_seconds: float | None = None,
     ) -> AsyncGenerator[Sequence[Entry], None]:
-        """The same events as `follow`, as many at a time as there are; never two pages at once.
+        """The same events as `follow`, as many at a time as there are; never more than a page, which is so long and so large.
 
         With `idle_seconds`, an empty batch whenever nothing has come for so long: for a sign of life.
         """
@@ -165,6 +170,7 @@ class _Followed:
         self._last = after
         self._kept: deque[Entry] = deque()
         self._bytes = 0
+        self._rows = _FIRST_PAGE
         self._ended = False
         self._rests_at: int | None = None
         self._error: Exception | None = None
@@ -191,13 +197,20 @@ class _Followed:
         return after >= self._last and (self._ended or rests)
 
     async def behind(self, after: int) -> list[Entry]:
-        """Events behind `after`, a page at most: from memory, or from the table for who lags; empty: nothing is there."""
+        """Events behind `after`, a page at most: from memory, or from the table for who lags; empty: nothing is there.
+
+        Raises:
+            NotFound: the job is not there any more, and what is asked for not in memory.
+        """
         if after >= self._last:
             return []
         first = self._kept[0].seq if self._kept else self._last + 1
         if after + 1 < first:
-            return await self._page(after)
-        return list(islice(self._kept, after + 1 - first, after + 1 - first + _PAGE))
+            page, _ = await self._page(after)
+            if not page and after < self._last:
+                raise self._unknown()  # deleted: a job that is there keeps its last event
+            return page
+        return _fitting(islice(self._kept, after + 1 - first, after + 1 - first + _PAGE))
 
     async def _read(self) -> None:
         try:
@@ -216,11 +229,13 @@ class _Followed:
     async def _look(self) -> None:
         """Take in what is new, and where the job is when it may be at its end."""
         self._looks += 1
-        while len(page := await self._page(self._last)) == _PAGE:
-            self._keep(page)
-            self._tell()
-        if page:
-            self._keep(page)
+        more = True
+        while more:
+            page, more = await self._page(self._last)
+            if page:
+                self._keep(page)
+            if more:
+                self._tell()
         if not page or page[-1].type in _MAY_REST:
             await self._ask()
         self._seen = self._looks
@@ -231,18 +246,27 @@ class _Followed:
             values = {"id": self._job_id, "project_id": self._project_id}
             job = (await connection.execute(_WHERE_IT_IS, values)).first()
         if job is None:
-            raise NotFound(f"no job {str(self._job_id)!r} in this project")
+            raise self._unknown()
         if job.last_seq <= self._last:
             self._last = job.last_seq  # lower when its first reader has asked for what is not there yet
             self._ended = JobState(job.state).terminal
             rests = job.state == JobState.PAUSED and job.waiting_for == "approval"
             self._rests_at = self._last if rests else None
 
-    async def _page(self, after: int) -> list[Entry]:
-        values = {"id": self._job_id, "after": after, "limit": _PAGE}
+    async def _page(self, after: int) -> tuple[list[Entry], bool]:
+        """The next events of the table, and whether there may be more."""
+        limit = self._rows
+        values = {"id": self._job_id, "after": after, "limit": limit, "bytes": _PAGE_BYTES}
         async with self._db.autocommit() as connection:
             rows = (await connection.execute(_EVENTS, values)).all()
-        return [Entry(seq, epoch, kind, step, raw.encode(), at) for seq, epoch, kind, step, raw, at in rows]
+        looked = rows[0].looked if rows else 0
+        more = looked == limit or len(rows) < looked
+        if more:  # what does not fit has been read in vain: of large events, ask for few
+            self._rows = min(2 * len(rows), _PAGE)
+        return [Entry(row.seq, row.epoch, row.type, row.step, row.data.encode(), row.created_at) for row in rows], more
+
+    def _unknown(self) -> NotFound:
+        return NotFound(f"no job {str(self._job_id)!r} in this project")
 
     def _keep(self, page: list[Entry]) -> None:
         self._last = page[-1].seq
@@ -254,6 +278,18 @@ class _Followed:
     def _tell(self) -> None:
         news, self.news = self.news, asyncio.Event()
         news.set()
+
+
+def _fitting(entries: Iterable[Entry]) -> list[Entry]:
+    """As many of them as a page takes, at least one."""
+    page: list[Entry] = []
+    size = 0
+    for entry in entries:
+        size += len(entry.raw)
+        if page and size > _PAGE_BYTES:
+            break
+        page.append(entry)
+    return page
 
 
 async def _set(event: asyncio.Event, seconds: float | None) -> bool:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mutirao.api.open_requests import OpenRequest, caller_of
-from mutirao.api.scopes import needed
+from mutirao.api.scopes import OWN, Rule, needed
 from mutirao.db.tenancy import bound_to
 from mutirao.errors import MutiraoError, RateLimited, Unauthorized
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mutirao.api.services import Services
 
 IDENTITY = "mutirao.identity"
+OPENED = "mutirao.opened"
+"""In the scope: the `OpenRequest`."""
 _EVENTS = "text/event-stream"
 _OVER = "the key or token has expired or was revoked while the request was open"
 _POLICY_VIOLATION = 1008  # close code of a websocket
@@ -39,26 +41,33 @@ class Gate:
             await self.app(scope, receive, send)
             return
         rule = needed(scope.get("method", "WEBSOCKET"), scope["path"])
-        if rule is None or rule.scope is None:
+        if rule is None or rule.scope is None:  # a project's own routes ask for their caller behind it: `CustomRoutes`
             await self.app(scope, receive, send)
             return
-        services: Services = scope["app"].state.services
-        try:
-            identity = await services.access.identify(scope)
-            headers = await services.rate_limits.take(str(caller_of(identity)), rule.limit)
-            identity.need(rule.scope)
-        except Exception as error:  # noqa: BLE001 (what answers to errors of routes stands behind this)
-            await refuse(scope, receive, send, error)
-            return
-        scope[IDENTITY] = identity
-        with services.open_requests.entered(identity) as opened, bound_to(identity.project_id):
-            if identity.user is not None:
-                try:
-                    receive = await services.own_rules.apply(scope, receive, identity)
-                except Exception as error:  # noqa: BLE001 (as above)
-                    await refuse(scope, receive, send, error)
-                    return
-            await _Passage(self.app, services, opened, headers).run(scope, receive, send)
+        await enter(self.app, rule, scope, receive, send)
+
+
+async def enter(app: ASGIApp, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
+    """Let a request pass to `app` when its caller may do what `rule` says; answer with the refusal otherwise."""
+    services: Services = scope["app"].state.services
+    try:
+        assert rule.scope is not None
+        identity = await services.access.identify(scope)
+        headers = await services.rate_limits.take(str(caller_of(identity)), rule.limit)
+        identity.need(rule.scope)
+    except Exception as error:  # noqa: BLE001 (what answers to errors of routes stands behind this)
+        await refuse(scope, receive, send, error)
+        return
+    scope[IDENTITY] = identity
+    with services.open_requests.entered(identity) as opened, bound_to(identity.project_id):
+        scope[OPENED] = opened
+        if identity.user is not None and rule.path != OWN:
+            try:
+                receive = await services.own_rules.apply(scope, receive, identity)
+            except Exception as error:  # noqa: BLE001 (as above)
+                await refuse(scope, receive, send, error)
+                return
+        await _Passage(app, services, opened, headers).run(scope, receive, send)
 
 
 class _Passage:
@@ -105,14 +114,12 @@ class _Passage:
 
     def _count_stream(self) -> None:
         """Raises RateLimited, out of the application, when this stream is one too many."""
-        most = self.services.settings.access.max_streams
-        if most and self.services.open_requests.streams_of(self.opened.identity) >= most:
-            self.refused = RateLimited(
-                f"this key has {most} streams open; close one, or raise MUTIRAO_MAX_STREAMS",
-                headers={"Retry-After": "5"},
-            )
-            raise self.refused
-        self.opened.streams = True
+        try:
+            check_streams(self.services, self.opened)
+        except RateLimited as refused:
+            self.refused = refused
+            raise
+        self.opened.streams += 1
 
     async def _end(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The last word of a request that is ended: never a connection that hangs."""
@@ -131,6 +138,15 @@ class _Passage:
                     await send(last)
             except (TimeoutError, OSError):
                 return
+
+
+def check_streams(services: "Services", opened: OpenRequest) -> None:
+    """Raises RateLimited when one more stream of this caller would be too many."""
+    most = services.settings.access.max_streams
+    if most and services.open_requests.streams_of(opened.identity) >= most:
+        raise RateLimited(
+            f"this key has {most} streams open; close one, or raise MUTIRAO_MAX_STREAMS", headers={"Retry-After": "5"}
+        )
 
 
 def _last_event(path: str) -> bytes:

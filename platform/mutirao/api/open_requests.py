@@ -26,7 +26,9 @@ class OpenRequest:
 
     identity: Identity
     task: "asyncio.Task[Any]"
-    streams: bool = False
+    streams: int = 0
+    """How many streams it is: a websocket is one, and each of its subscriptions."""
+    began: float = field(default_factory=time.monotonic)
     cut: bool = False
     """It was ended from here: its task is cancelled."""
 
@@ -45,6 +47,8 @@ class OpenRequests:
     notices: Notices
     on_change: Callable[[], None]
     """Called when a key has changed: what is remembered of keys is old."""
+    longest_seconds: float = 0
+    """So long a request of somebody without a key of ours stays open: nobody says when that is over. 0: for ever."""
     _by_caller: dict[Any, set[OpenRequest]] = field(default_factory=dict)
     _watch: "asyncio.Task[None] | None" = None
 
@@ -76,7 +80,7 @@ class OpenRequests:
 
     def streams_of(self, identity: Identity) -> int:
         """How many streams this caller has open."""
-        return sum(request.streams for request in self._by_caller.get(caller_of(identity), ()))
+        return sum(int(request.streams) for request in self._by_caller.get(caller_of(identity), ()))
 
     def end_all(self, key_id: UUID) -> None:
         """End what a key has open."""
@@ -101,11 +105,13 @@ class OpenRequests:
         for key_id in await self.keys.over(open_keys) if open_keys else ():
             self.on_change()
             self.end_all(key_id)
-        now = time.time()
+        now, moment = time.time(), time.monotonic()
         for requests in [*self._by_caller.values()]:
             for request in [*requests]:
-                expires_at = request.identity.expires_at
-                if expires_at is not None and expires_at.timestamp() <= now:
+                expires_at, keyless = request.identity.expires_at, request.identity.key_id is None
+                if (expires_at is not None and expires_at.timestamp() <= now) or (
+                    keyless and 0 < self.longest_seconds <= moment - request.began
+                ):
                     request.end()
 
 

@@ -33,7 +33,7 @@ class Operation:
     action: str
     how: str
     """make: metadata is written; find: metadata is sought; one: the thing of the path; run: a new run, in the thread of
-    the path if there is one; item: something of the store."""
+    the path if there is one; command: one of the thread protocol; item: something of the store."""
 
 
 _ID = r"[^/]+"
@@ -43,7 +43,7 @@ _OPERATIONS = tuple(
         ("POST", "/threads", "threads create make"),
         ("POST", "/threads/(?:search|count)", "threads search find"),
         ("POST", f"/threads/(?P<thread>{_ID})/runs(?:/stream|/wait)?", "threads create_run run"),
-        ("POST", f"/threads/(?P<thread>{_ID})/commands", "threads create_run one"),
+        ("POST", f"/threads/(?P<thread>{_ID})/commands", "threads create_run command"),
         ("POST", f"/threads/(?P<thread>{_ID})/runs/crons", "crons create make"),
         ("POST", f"/threads/(?P<thread>{_ID})/runs/{_ID}/cancel", "threads update one"),
         ("POST", f"/threads/(?P<thread>{_ID})/(?:history|state/checkpoint|stream|stream/events|copy)", "threads read one"),
@@ -69,6 +69,10 @@ _OPERATIONS = tuple(
         ("POST", "/store/namespaces", "store list_namespaces item"),
     )
 )  # fmt: skip
+
+_RUN, _CRON = Operation("threads", "create_run", "run"), Operation("crons", "create", "make")
+_READ_ASSISTANT = Operation("assistants", "read", "one")
+_SAVED = text("SELECT NOT system FROM assistants WHERE id = :id AND project_id = :project")
 
 _FITS = {
     name: text(f"SELECT metadata @> :wanted FROM {table} WHERE id = :id AND project_id = :project").bindparams(
@@ -123,22 +127,81 @@ class OwnRules:
         operation, named = found
         whole = await _whole(receive)
         body = _parsed(whole)
-        value = _value(operation, named, body, scope)
+        if operation.how == "item":
+            new = await self._item(operation, body, scope, identity)
+        elif operation.how == "command":
+            new = await self._command(named, body, identity)
+        else:
+            new = await self._judged(operation, named, body, identity)
+        return _replay(scope, receive, whole if new == body else orjson.dumps(new))
+
+    async def _judged(
+        self, operation: Operation, named: Mapping[str, str], body: dict[str, Any], identity: Identity
+    ) -> dict[str, Any]:
+        """The body as the handlers want it, when they let it pass."""
+        if operation.resource == "crons" and "thread" in named:  # each of its runs is one in that thread
+            await self._judged(_RUN, named, body, identity)
+        if operation in (_RUN, _CRON):
+            await self._may_read_assistant(body.get("assistant_id"), identity)
+        changed, wanted = await self._asked(operation, _value(operation, named, body), identity)
+        if wanted:
+            things = {name: given for name, given in named.items() if operation.resource == f"{name}s"}
+            await self._fit(operation, things, body, wanted, identity.project_id)
+        return _changed(operation, body, changed, wanted)
+
+    async def _command(self, named: Mapping[str, str], body: dict[str, Any], identity: Identity) -> dict[str, Any]:
+        """A command that begins a run is one to the handlers; the others look."""
+        method, params = body.get("method"), body.get("params") or {}
+        if not isinstance(params, dict):
+            raise InvalidInput("`params` is an object", path="/params")
+        if method == "run.start":
+            return {**body, "params": await self._judged(_RUN, named, params, identity)}
+        looks = method in ("state.get", "state.listCheckpoints", "agent.getTree")
+        operation = Operation("threads", "read" if looks else "create_run", "one")
+        await self._judged(operation, named, params, identity)
+        return body
+
+    async def _may_read_assistant(self, given: Any, identity: Identity) -> None:
+        """Raises Forbidden or NotFound. Names of workflows are everybody's; what somebody has saved is asked about."""
+        try:
+            assistant_id = UUID(given)
+        except (ValueError, TypeError, AttributeError):
+            return
+        async with self._db.autocommit() as connection:
+            if await connection.scalar(_SAVED, {"id": assistant_id, "project": identity.project_id}):
+                await self._judged(_READ_ASSISTANT, {"assistant": str(assistant_id)}, {}, identity)
+
+    async def _asked(
+        self, operation: Operation, value: dict[str, Any], identity: Identity
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What the handlers have made of the value, and what metadata must contain. Raises Forbidden."""
         answer = await self._queries.ask(
             identity.project_id,
             "authorize",
             {"resource": operation.resource, "action": operation.action, "value": value, "user": identity.user},
             seconds=AUTHORIZE_SECONDS,
         )
-        wanted = contained(answer.get("filters") or {})
-        changed = answer.get("value") or {}
-        if operation.how == "item":
-            new = _item(scope, body, value, changed, wanted)
-        else:
-            if wanted:
-                await self._fit(operation, named, body, wanted, identity.project_id)
-            new = _changed(operation, body, changed, wanted, identity)
-        return _replay(scope, receive, whole if new == body else orjson.dumps(new))
+        return answer.get("value") or {}, contained(answer.get("filters") or {})
+
+    async def _item(
+        self, operation: Operation, body: dict[str, Any], scope: Scope, identity: Identity
+    ) -> dict[str, Any]:
+        """The handlers judge the namespace that the route reads, and the route reads the one that they have judged."""
+        value, place = _place(body, scope)
+        changed, wanted = await self._asked(operation, value, identity)
+        if wanted:
+            raise Forbidden("the project's rules filter items of the store, which have no metadata; change `namespace`")
+        space = list(changed.get("namespace") or [])
+        if not all(isinstance(part, str) for part in space):
+            raise Forbidden("the project's rules gave a namespace that is not a list of words")
+        if place is not None:
+            return {**body, place: space}
+        if any("." in part for part in space):
+            raise Forbidden("the project's rules gave a namespace with a dot in it")
+        query = [(name, given) for name, given in _query(scope).multi_items() if name not in ("namespace", "key")]
+        query += [("key", value["key"])] if "key" in value else []
+        scope["query_string"] = str(QueryParams([*query, ("namespace", ".".join(space))])).encode()
+        return body
 
     async def _fit(
         self, operation: Operation, named: Mapping[str, str], body: Mapping[str, Any], wanted: Any, project: UUID
@@ -161,17 +224,36 @@ class OwnRules:
                 raise NotFound(f"no {thing} {given!r}")
 
 
-def _value(operation: Operation, named: Mapping[str, str], body: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
-    """What the handlers are shown."""
+def _value(operation: Operation, named: Mapping[str, str], body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the handlers are shown. Raises InvalidInput."""
     value = {**body, **{f"{name}_id": given for name, given in named.items()}}
-    if operation.how == "item":
-        query = QueryParams(scope.get("query_string", b""))
-        given = query.get("namespace")
-        space = given.split(".") if given else body.get("namespace_prefix", body.get("namespace", body.get("prefix")))
-        value |= {"namespace": space or [], **({"key": query["key"]} if "key" in query else {})}
-    elif operation.how in ("make", "run", "find"):
-        value["metadata"] = dict(body.get("metadata") or {})
+    if operation.how in ("make", "run", "find"):
+        metadata = body.get("metadata") or {}
+        if not isinstance(metadata, dict):
+            raise InvalidInput("`metadata` is an object", path="/metadata")
+        value["metadata"] = dict(metadata)
     return value
+
+
+def _place(body: Mapping[str, Any], scope: Scope) -> tuple[dict[str, Any], str | None]:
+    """What the handlers are shown of a request to the store, and the field that its route reads the namespace from; None:
+    that is the query. Raises InvalidInput."""
+    if scope["method"] == "GET":
+        query = _query(scope)
+        space: Any = [label for part in query.getlist("namespace") for label in part.split(".")]
+        return {"namespace": space, **({"key": query["key"]} if "key" in query else {})}, None
+    place = {"/store/items/search": "namespace_prefix", "/store/namespaces": "prefix"}.get(scope["path"], "namespace")
+    space = body.get(place)
+    if space is None:
+        space = []
+    if not isinstance(space, list) or not all(isinstance(label, str) for label in space):
+        raise InvalidInput(f"`{place}` is a list of words", path=f"/{place}")
+    others = {name: given for name, given in body.items() if name not in ("namespace", "namespace_prefix", "prefix")}
+    return {**others, "namespace": space}, place
+
+
+def _query(scope: Scope) -> QueryParams:
+    return QueryParams(scope.get("query_string", b""))
 
 
 def _changed(
@@ -179,7 +261,6 @@ def _changed(
     body: Mapping[str, Any],
     changed: Mapping[str, Any],
     wanted: Mapping[str, Any],
-    identity: Identity,
 ) -> dict[str, Any]:
     """The body as the handlers want it."""
     new = dict(body)
@@ -187,32 +268,7 @@ def _changed(
         new["metadata"] = changed["metadata"]
     if operation.how in ("make", "find") and wanted:
         new["metadata"] = _merged(new.get("metadata") or {}, wanted)
-    if operation.how == "run":
-        new["config"] = _with_user(new.get("config"), identity)
     return new
-
-
-def _item(
-    scope: Scope, body: Mapping[str, Any], value: Mapping[str, Any], changed: Mapping[str, Any], wanted: Any
-) -> dict[str, Any]:
-    """The store knows no metadata: handlers move the namespace instead."""
-    if wanted:
-        raise Forbidden("the project's rules filter items of the store, which have no metadata; change `namespace`")
-    space = list(changed.get("namespace") or [])
-    if not all(isinstance(part, str) for part in space):
-        raise Forbidden("the project's rules gave a namespace that is not a list of words")
-    if space == list(value["namespace"]):
-        return dict(body)
-    if scope["method"] == "GET":
-        if any("." in part for part in space):
-            raise Forbidden("the project's rules gave a namespace with a dot in it")
-        query = [
-            (name, given) for name, given in QueryParams(scope["query_string"]).multi_items() if name != "namespace"
-        ]
-        scope["query_string"] = str(QueryParams([*query, ("namespace", ".".join(space))])).encode()
-        return dict(body)
-    name = {"/store/items/search": "namespace_prefix", "/store/namespaces": "prefix"}.get(scope["path"], "namespace")
-    return {**body, name: space}
 
 
 def _merged(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,18 +277,6 @@ def _merged(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, An
         if name in given and given[name] != asked:
             raise Forbidden(f"the project's rules want metadata {name!r} to be another value than was sent")
     return {**given, **wanted}
-
-
-def _with_user(config: Any, identity: Identity) -> dict[str, Any]:
-    """The run's graph finds who asked for it where LangGraph's server puts it."""
-    config = dict(config) if isinstance(config, dict) else {}
-    user = identity.user or {}
-    told = {
-        "langgraph_auth_user": user,
-        "langgraph_auth_user_id": identity.subject,
-        "langgraph_auth_permissions": user.get("permissions") or [],
-    }
-    return {**config, "configurable": {**(config.get("configurable") or {}), **told}}
 
 
 async def _whole(receive: Receive) -> bytes:

@@ -23,6 +23,11 @@ from mutirao.logs import logger
 
 MEDIA_TYPE = "application/problem+json"
 _log = logger("api")
+_FRAME = {
+    "type": "object",
+    "description": "A server-sent event; `data` is JSON.",
+    "properties": {name: {"type": "string"} for name in ("event", "data", "id")},
+}
 _MOST_ERRORS = 20  # of one wrong body that an answer lists
 _MOST_CHARS = 200  # of one part of a path
 _OWN_PATHS = ("/api/", "/mcp", "/v1/", "/livez", "/readyz", "/metrics")
@@ -132,13 +137,23 @@ def _bodies(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def _frames(document: dict[str, Any]) -> dict[str, Any]:
+    """A stream is described by what one of its frames is."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for response in operation["responses"].values():
+                if (stream := response.get("content", {}).get("text/event-stream")) is not None:
+                    stream["schema"] = _FRAME
+    return document
+
+
 def install(app: FastAPI) -> None:
     """Answer every error as a problem, and say so in the OpenAPI document."""
 
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
-        return _bodies(_only_problems(generate()))
+        return _frames(_bodies(_only_problems(generate())))
 
     app.openapi = openapi  # type: ignore[method-assign]
 

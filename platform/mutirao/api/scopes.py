@@ -66,9 +66,12 @@ RULES = (
     # Doors: a tool that is called, and a conversation, is a job.
     Rule("GET", "/v1/**", _READ), Rule("POST DELETE", "/v1/**", _SUBMIT),
     Rule("GET POST DELETE", "/mcp/**", _SUBMIT),
-    # A project's own routes, served by its worker.
-    Rule("GET", "/app/**", _READ), Rule("POST PUT PATCH DELETE", "/app/**", _SUBMIT),
 )  # fmt: skip
+
+OWN = "/**"
+"""Path of the lines for a project's own routes (`http.app`): whatever no route of the API answers."""
+
+_OWN_RULES = (Rule("GET", OWN, _READ), Rule("POST PUT PATCH DELETE", OWN, _SUBMIT))
 
 
 def _expression(path: str) -> str:
@@ -84,10 +87,15 @@ def _table(method: str) -> tuple[re.Pattern[str], tuple[Rule, ...]]:
 
 def needed(method: str, path: str) -> Rule | None:
     """The line for a request; None when there is none. HEAD is as GET, a websocket (method `WEBSOCKET`), too."""
-    if method not in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-        if method not in ("HEAD", "WEBSOCKET"):
-            return None
+    if method in ("HEAD", "WEBSOCKET"):
         method = "GET"
+    if method not in _ANY.split():
+        return None
     pattern, rules = _table(method)
     found = pattern.fullmatch(path)
     return rules[found.lastindex - 1] if found and found.lastindex else None
+
+
+def of_own_route(method: str) -> Rule | None:
+    """The line for a request to a project's own routes; None: no method of theirs."""
+    return next((rule for rule in _OWN_RULES if ("GET" if method == "HEAD" else method) in rule.methods.split()), None)

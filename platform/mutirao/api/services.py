@@ -1,5 +1,6 @@
 """What the routes work with, built once per API process."""
 
+import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from starlette.requests import HTTPConnection
 from mutirao.api.access import Access, OwnUsers
 from mutirao.api.broadcast import Journals
 from mutirao.api.gate import IDENTITY
+from mutirao.api.known_assistants import ChangedAssistants, KnownAssistants
 from mutirao.api.langgraph.protocol_stream import ThreadStreams
 from mutirao.api.open_requests import OpenRequests
 from mutirao.api.own_rules import OwnRules
@@ -38,6 +40,7 @@ from mutirao.jobs.usage import UsageReader
 from mutirao.keys import KEYS_CHANNEL, Identity, Scope
 from mutirao.knowledge import KnowledgeStore
 from mutirao.outbound import Outbound
+from mutirao.project_limits import ProjectLimits
 from mutirao.projects import DEFAULT_PROJECT, Projects
 from mutirao.queries import Queries
 from mutirao.schedules import ScheduleStore
@@ -79,9 +82,11 @@ class Services:
     access: Access
     own_rules: OwnRules
     rate_limits: RateLimits
+    limits: ProjectLimits
     open_requests: OpenRequests
     workers: WorkerStore
     assistants: AssistantStore
+    known_assistants: KnownAssistants
     threads: ThreadStore
     items: StoreItems
     store_index: StoreIndex
@@ -106,7 +111,7 @@ class Services:
         blobs = FolderBlobs(stack.artifacts_path)
         notices = Notices(db.url, EVENTS_CHANNEL)
         catalogue = CachedCatalogue(db)
-        queries = Queries(db)
+        queries = Queries(db, beside=notices)
         projects = Projects(db)
         rate_limits = RateLimits(settings.access)
         users = OwnUsers(db, queries, projects, settings.access.auth_project)
@@ -135,9 +140,16 @@ class Services:
             access=access,
             own_rules=OwnRules(db, queries),
             rate_limits=rate_limits,
-            open_requests=OpenRequests(projects.keys, Notices(db.url, KEYS_CHANNEL), access.forget),
+            limits=ProjectLimits(db, settings.limits),
+            open_requests=OpenRequests(
+                projects.keys,
+                Notices(db.url, KEYS_CHANNEL, beside=notices),
+                access.forget,
+                longest_seconds=settings.access.keyless_stream_seconds,
+            ),
             workers=WorkerStore(db),
-            assistants=AssistantStore(db, catalogue),
+            assistants=(assistants := ChangedAssistants(db, catalogue)),
+            known_assistants=assistants.known(notices),
             threads=ThreadStore(db),
             items=StoreItems(db),
             store_index=StoreIndex(db, queries),
@@ -174,13 +186,21 @@ class CachedCatalogue(Catalogue):
     def __init__(self, db: Database) -> None:
         super().__init__(db)
         self._known: dict[tuple[str, str | None], tuple[float, CataloguedWorkflow]] = {}
+        self._asking = asyncio.Lock()
 
     async def get(self, name: str, version: str | None = None) -> CataloguedWorkflow:
+        if (known := self._fresh(name, version)) is not None:
+            return known
+        async with self._asking:  # one asks for all that come meanwhile
+            workflow = self._fresh(name, version)
+            if workflow is None:
+                workflow = await super().get(name, version)
+                self._known[name, version] = (time.monotonic() + CACHE_SECONDS, workflow)
+            return workflow
+
+    def _fresh(self, name: str, version: str | None) -> CataloguedWorkflow | None:
         until, workflow = self._known.get((name, version), (0.0, None))
-        if workflow is None or until < time.monotonic():
-            workflow = await super().get(name, version)
-            self._known[name, version] = (time.monotonic() + CACHE_SECONDS, workflow)
-        return workflow
+        return workflow if until > time.monotonic() else None
 
 
 async def services(request: Request) -> Services:  # a coroutine: FastAPI runs others in a thread

@@ -14,6 +14,7 @@ from mutirao.db.jsonb import unkeepable
 from mutirao.errors import InvalidInput
 from mutirao.jobs.options import JobOptions
 from mutirao.jobs.records import LONGEST_SECONDS, Job, Submission
+from mutirao.keys import Identity
 
 T = TypeVar("T")
 
@@ -103,7 +104,7 @@ class Times:
 
 
 async def submit(
-    services: Services, project_id: UUID, request: JobRequest, idempotency_key: str | None = None
+    services: Services, caller: Identity, request: JobRequest, idempotency_key: str | None = None
 ) -> tuple[Job, bool]:
     """Validate against the catalogue, commit, then hint. Returns the job and whether it is new.
 
@@ -112,7 +113,7 @@ async def submit(
     digest = ""
     if idempotency_key is not None:
         digest = _digest(request)
-        earlier = await services.jobs.replayed(project_id, idempotency_key, digest)
+        earlier = await services.jobs.replayed(caller.project_id, idempotency_key, digest)
         if earlier is not None:
             return earlier, False
     workflow = await services.catalogue.get(request.workflow, request.version)
@@ -121,7 +122,8 @@ async def submit(
         await services.outbound.check(request.webhook)
     times = Times(request, await services.db.now()) if request.timed else None
     submission = Submission(
-        project_id=project_id,
+        project_id=caller.project_id,
+        created_by=caller.actor,
         workflow=workflow.name,
         version=workflow.version,
         queue=workflow.queue,
@@ -141,6 +143,7 @@ async def submit(
         idempotency_key=idempotency_key,
         request_sha256=digest,
     )
+    await services.limits.check("max_queued_jobs", caller.project_id)
     job, new = await services.jobs.accept(submission)
     if new and not request.delay_seconds and not request.start_at:
         services.hints.send(job.queue, job.id)

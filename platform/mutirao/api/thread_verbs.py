@@ -6,7 +6,9 @@ from uuid import UUID
 
 from mutirao.api.routes.jobs import ended
 from mutirao.api.services import Services
-from mutirao.errors import BadRequest, InvalidInput
+from mutirao.callers import nobodys
+from mutirao.errors import BadRequest, Forbidden, InvalidInput
+from mutirao.keys import Scope
 from mutirao.projects import Identity
 
 STOP_SECONDS = 10.0
@@ -37,6 +39,8 @@ async def prune_threads(services: Services, caller: Identity, thread_ids: Sequen
         return 0
     request = {"thread_ids": [str(thread) for thread in own], "strategy": strategy}
     answer = await services.queries.ask(project_id, "prune", request)
+    for thread_id in own:
+        await services.audit.record(caller, "thread.prune", thread_id, {"strategy": strategy})
     return int(answer["pruned_count"])
 
 
@@ -53,8 +57,7 @@ async def state(
     if checkpoint:
         request |= {name: checkpoint[name] for name in ("checkpoint_id", "checkpoint_ns") if checkpoint.get(name)}
         request["checkpoint"] = dict(checkpoint)
-    answer: dict[str, Any] = await services.queries.ask(project_id, "state", request)
-    return answer
+    return _shown(await services.queries.ask(project_id, "state", request))
 
 
 async def history(
@@ -65,7 +68,13 @@ async def history(
     answer: list[dict[str, Any]] = await services.queries.ask(
         project_id, "history", {"thread_id": str(thread_id), **asked}
     )
-    return answer
+    return [_shown(state) for state in answer]
+
+
+def _shown(state: dict[str, Any]) -> dict[str, Any]:
+    """A state without who has asked for the run that it comes from."""
+    metadata = state.get("metadata")
+    return {**state, "metadata": nobodys(metadata)} if isinstance(metadata, dict) else state
 
 
 async def update_state(
@@ -77,15 +86,22 @@ async def update_state(
         NotFound: no such thread in this project.
         BadRequest: the thread has no workflow yet, or its graph cannot be changed so.
         Conflict: a job of the thread runs or waits for its turn.
+        Forbidden: the thread waits for a decision, which the caller may not make.
     """
     project_id = caller.project_id
     workflow = await services.queries.workflow_of(project_id, thread_id)
+    may_approve = Scope.APPROVE in caller.scopes
+    if not may_approve and await services.runs.asks(thread_id):
+        raise Forbidden(
+            f"thread {str(thread_id)!r} waits for a decision: changing its state needs the scope 'approve'",
+            scope=Scope.APPROVE,
+        )
     if workflow is None:
         raise BadRequest(
             f"thread {str(thread_id)!r} has no workflow yet: run a job in it, or create it with `graph_id` in its metadata"
         )
     asked = {name: value for name, value in request.items() if value is not None}
-    request = {"thread_id": str(thread_id), **asked}
+    request = {"thread_id": str(thread_id), **asked, "may_approve": may_approve}
     try:
         answer: dict[str, Any] = await services.queries.ask(
             project_id, "update", request, workflow=workflow, seconds=MOST_UPDATES_SECONDS

@@ -15,13 +15,14 @@ from mutirao.projects import Projects
 from mutirao.settings import Settings
 
 SUBJECT = "anonymous"
+_FORWARDED = ("forwarded", "via", "x-real-ip")
 
 
 class Visitors:
     """Whom the API lets in without a key; nobody, unless `MUTIRAO_ANONYMOUS_PROJECT` names a project.
 
     Raises:
-        SettingsInvalid: it does, and the API listens for other machines, too.
+        SettingsInvalid: it does, and the API listens for other machines, too, or lets pages of all origins call it.
     """
 
     def __init__(self, settings: Settings, projects: Projects) -> None:
@@ -34,6 +35,11 @@ class Visitors:
                 f"MUTIRAO_ANONYMOUS_PROJECT={self._project!r} lets everybody in, and MUTIRAO_API_HOST={host!r} is not only "
                 "this machine: unset one of them"
             )
+        if self._project is not None and "*" in self._origins:
+            raise SettingsInvalid(
+                f"MUTIRAO_ANONYMOUS_PROJECT={self._project!r} lets in whoever has no key, and MUTIRAO_CORS_ORIGINS='*' any "
+                "page that a browser of this machine shows: name the origins"
+            )
 
     @property
     def welcome(self) -> bool:
@@ -44,8 +50,10 @@ class Visitors:
         """The identity of whoever has no key: may do all but administer. Raises Unauthorized."""
         assert self._project is not None
         origin, host = headers.get("origin"), urlsplit(f"//{headers.get('host', '')}").hostname or ""
-        foreign = origin is not None and origin not in self._origins and "*" not in self._origins
-        if foreign or not is_loopback(host) or not is_loopback(address):
+        foreign = origin is not None and origin not in self._origins
+        # What a proxy passes on comes from anywhere, although the proxy itself is on this machine.
+        forwarded = any(name in _FORWARDED or name.startswith("x-forwarded-") for name in headers)
+        if foreign or forwarded or not is_loopback(host) or not is_loopback(address):
             raise Unauthorized("without a key only programs of this machine are let in; send a key")
         project_id = await self._projects.find(self._project)
         return Identity(project_id=project_id, subject=SUBJECT, scopes=ALL_SCOPES - {Scope.ADMIN})

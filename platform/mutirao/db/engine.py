@@ -40,9 +40,12 @@ def psycopg_url(url: str) -> str:
 
 class Database:
     """One pool, opened lazily, closed by `close`. `begin()` is a transaction per block, ended by the server when nothing
-    comes for `idle_seconds`. Once `walled` is set, connections are bound to the project of `tenancy.project`."""
+    comes for `idle_seconds`. Once `walled` is set, connections are bound to the project of `tenancy.project`.
 
-    def __init__(self, url: str, *, pool_size: int = 16, idle_seconds: float = 30.0) -> None:
+    `plan_once`: what is prepared is planned once and not by its values; for processes all of whose statements find their
+    rows by key."""
+
+    def __init__(self, url: str, *, pool_size: int = 16, idle_seconds: float = 30.0, plan_once: bool = False) -> None:
         self.url = psycopg_url(url)
         self.walled = False
         self.engine: AsyncEngine = create_async_engine(
@@ -50,6 +53,8 @@ class Database:
             pool_size=pool_size,
             # Connections over the pool would be opened and closed for every statement of a busy moment.
             max_overflow=0,
+            # The same few connections do it as long as they can: what they have prepared is planned already.
+            pool_use_lifo=True,
             pool_pre_ping=False,
             json_serializer=lambda value: dumps(value).decode(),
             json_deserializer=orjson.loads,
@@ -57,7 +62,8 @@ class Database:
                 "application_name": "mutirao",
                 "connect_timeout": 5,
                 # A process that stands still in the middle of a transaction would keep its locks for as long.
-                "options": f"-c idle_in_transaction_session_timeout={int(idle_seconds * 1000)}",
+                "options": f"-c idle_in_transaction_session_timeout={int(idle_seconds * 1000)}"
+                + (" -c plan_cache_mode=force_generic_plan" if plan_once else ""),
             },
         )
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")

@@ -15,21 +15,35 @@ from psycopg import sql
 from mutirao.logs import logger
 
 _log = logger("notices")
+_LOOK_SECONDS = 0.05
 _BACK_OFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
 
 
 class Notices:
-    """Listens on one channel over one connection; payloads are keys (a job's id) that coroutines wait for."""
+    """Listens on one channel over one connection; payloads are keys (a job's id) that coroutines wait for.
 
-    def __init__(self, url: str, channel: str) -> None:
+    `beside` another one it shares that one's connection, which is made after it and lives longer: the server wakes each
+    listening connection for every notice, whatever its channel.
+    """
+
+    def __init__(self, url: str, channel: str, *, beside: "Notices | None" = None) -> None:
         self.url = url
         self.channel = channel
+        self._beside = beside
+        self._channels: dict[str, Notices] = {channel: self}
+        if beside is not None:
+            assert channel not in beside._channels
+            assert beside._task is None
+            beside._channels[channel] = self
         self._waiters: dict[str, set[asyncio.Event]] = {}
         self._everything: set[asyncio.Queue[str]] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._listen(), name=f"notices:{self.channel}")
+        if self._beside is None:
+            self._task = asyncio.create_task(self._listen(), name=f"notices:{self.channel}")
+        else:  # what came before is no news to who waits from now on, and yet to be looked at
+            asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._wake_all)
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -52,6 +66,13 @@ class Notices:
             if not waiters:
                 del self._waiters[key]
 
+    def flag(self, key: str) -> asyncio.Event:
+        """An event that is set whenever `key` is notified, and when anything may have been missed, for as long as this
+        object lives."""
+        event = asyncio.Event()
+        self._waiters.setdefault(key, set()).add(event)
+        return event
+
     @asynccontextmanager
     async def all_keys(self) -> AsyncIterator["asyncio.Queue[str]"]:
         """Every key that is notified, in order; `""` after a reconnect: anything may have been missed."""
@@ -67,9 +88,11 @@ class Notices:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
-                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self.channel)))
+                    for channel in self._channels:
+                        await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                     failures = 0
-                    self._wake_all()
+                    for each in self._channels.values():
+                        each._wake_all()
                     await self._forward(connection)
             except (psycopg.Error, OSError) as error:
                 pause = _BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)]
@@ -79,10 +102,13 @@ class Notices:
 
     async def _forward(self, connection: psycopg.AsyncConnection[Any]) -> None:
         async for notice in connection.notifies():
-            for event in self._waiters.get(notice.payload, ()):
-                event.set()
-            for keys in self._everything:
-                keys.put_nowait(notice.payload)
+            self._channels[notice.channel]._tell(notice.payload)
+
+    def _tell(self, payload: str) -> None:
+        for event in self._waiters.get(payload, ()):
+            event.set()
+        for keys in self._everything:
+            keys.put_nowait(payload)
 
     def _wake_all(self) -> None:
         for events in self._waiters.values():

@@ -4,14 +4,26 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mutirao.errors import Conflict, InvalidInput, NotFound
 from mutirao.ids import new_id
-from mutirao.jobs.channels import WORK_CHANNEL
-from mutirao.jobs.records import Claim, RunOptions, Start, Submission
+from mutirao.jobs.channels import EVENTS_CHANNEL, THREAD, WORK_CHANNEL
+from mutirao.jobs.records import Claim, Job, RunOptions, Start, Submission
 from mutirao.jobs.sql import JOB, statement
+
+_JOB_COLUMNS = """id, project_id, thread_id, workflow, version, queue, state, input, metadata, max_attempts, priority,
+        kind, retry, limits, budget, start, deadline_at, schedule_id, scheduled_for, assistant_id, run, webhook, created_by,
+        available_at, last_seq"""
+_JOB_VALUES = """:id, :project_id, :thread_id, :workflow, :version, :queue, 'queued', :input, :metadata, :max_attempts, :priority,
+        :kind, :retry, :limits, :budget, :start, CAST(:deadline_at AS timestamptz), CAST(:schedule_id AS uuid),
+        CAST(:scheduled_for AS timestamptz), CAST(:assistant_id AS uuid), :run, :webhook, :created_by,
+        greatest(now(), CAST(:start_at AS timestamptz)) + make_interval(secs => CAST(:delay_seconds AS float)), 1"""
+_FIRST = "INSERT INTO events (job_id, seq, epoch, type, data) SELECT id, 1, 0, 'job.queued', '{}' FROM job"
+_URGENT = f"CASE WHEN :urgent THEN pg_notify('{WORK_CHANNEL}', queue || ' ' || id) IS NULL END AS told_work"
+_JSON = ("input", "metadata", "retry", "limits")
+_MAYBE_JSON = ("budget", "start", "run")
 
 # One statement, one transaction: thread, job and first event are there together or not at all.
 ACCEPT = statement(
@@ -20,25 +32,50 @@ WITH thread AS (
     INSERT INTO threads (id, project_id, workflow, assistant_id, ephemeral)
     VALUES (:thread_id, :project_id, :workflow, :assistant_id, :ephemeral) ON CONFLICT (id) DO NOTHING
 ), job AS (
-    INSERT INTO jobs (id, project_id, thread_id, workflow, version, queue, state, input, metadata, max_attempts, priority,
-        kind, retry, limits, budget, start, deadline_at, schedule_id, scheduled_for, assistant_id, run, webhook, created_by,
-        available_at, last_seq)
-    VALUES (:id, :project_id, :thread_id, :workflow, :version, :queue, 'queued', :input, :metadata, :max_attempts, :priority,
-        :kind, :retry, :limits, :budget, :start, :deadline_at, :schedule_id, :scheduled_for, :assistant_id, :run, :webhook,
-        :created_by, greatest(now(), CAST(:start_at AS timestamptz)) + make_interval(secs => CAST(:delay_seconds AS float)), 1)
-    RETURNING *
-), first AS (
-    INSERT INTO events (job_id, seq, epoch, type, data) SELECT id, 1, 0, 'job.queued', '{{}}' FROM job
+    INSERT INTO jobs ({_JOB_COLUMNS}) VALUES ({_JOB_VALUES}) RETURNING *
+), first AS ({_FIRST})
+SELECT {JOB}, {_URGENT} FROM job""",
+    *_JSON,
+    nullable=_MAYBE_JSON,
 )
-SELECT {JOB} FROM job""",
-    "input",
-    "metadata",
-    "retry",
-    "limits",
-    nullable=("budget", "start", "run"),
+
+# A thread as a run leaves it that begins in it; `t` is the thread.
+TOUCHED = """workflow = :workflow, assistant_id = CAST(:assistant_id AS uuid), config = :config, updated_at = now(),
+    metadata = t.metadata || :thread_metadata,
+    expires_at = CASE WHEN t.ttl_minutes IS NULL THEN t.expires_at
+        ELSE now() + make_interval(secs => t.ttl_minutes * 60) END"""
+
+# The same for a run in a thread where nothing is unfinished; no row where that is not sure. The snapshot is older than
+# the lock: a row of the thread that has changed in between is another version of it (`xmin`), and whoever accepts a run
+# there has changed it. Nor where the thread has a job whose id is later than ours: another host's clock is ahead.
+ACCEPT_ALONE = statement(
+    f"""
+WITH seen AS MATERIALIZED (
+    SELECT t.id, t.xmin AS version FROM threads t WHERE t.id = :thread_id AND t.project_id = :project_id
+        AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.thread_id = :thread_id AND (o.finished_at IS NULL OR o.id >= :id))
+), locked AS MATERIALIZED (
+    SELECT t.id, t.xmin AS version FROM threads t WHERE t.id = :thread_id AND t.project_id = :project_id
+        AND EXISTS (SELECT 1 FROM seen) FOR NO KEY UPDATE
+), alone AS MATERIALIZED (
+    SELECT l.id FROM locked l JOIN seen s ON s.id = l.id AND s.version = l.version
+), job AS (
+    INSERT INTO jobs ({_JOB_COLUMNS}) SELECT {_JOB_VALUES} FROM alone RETURNING *
+), first AS ({_FIRST}), touched AS (
+    UPDATE threads t SET {TOUCHED} FROM alone WHERE t.id = alone.id
+    RETURNING pg_notify('{EVENTS_CHANNEL}', '{THREAD}' || t.id) IS NULL AS told
+)
+SELECT {JOB}, (SELECT told FROM touched) AS told, {_URGENT} FROM job""",
+    *_JSON,
+    "config",
+    "thread_metadata",
+    nullable=_MAYBE_JSON,
 )
 
 _THREAD_OWNER = text("SELECT project_id FROM threads WHERE id = :id")
+_THREAD = text("SELECT project_id FROM threads WHERE id = :id FOR NO KEY UPDATE")
+_USED = text("UPDATE threads SET updated_at = now() WHERE id = :id")
+# A statement of its own: it sees what was committed while the lock was waited for. Served by ix_jobs_thread_id.
+_NEWEST = text("SELECT id FROM jobs WHERE thread_id = :id ORDER BY id DESC LIMIT 1")
 
 # The lock is held until the job is committed: `held` is false while another request with this key has got that far.
 _KEEP_KEY = text("""
@@ -121,7 +158,13 @@ _NOT_OF_CHILDREN = (
     "webhook",
     "created_by",
     "ephemeral",
+    "urgent",
 )
+
+
+def job_of(row: RowMapping) -> Job:
+    """What `ACCEPT` and `ACCEPT_ALONE` return."""
+    return Job.model_validate({name: row[name] for name in Job.model_fields})
 
 
 class RequestInFlight(Conflict):
@@ -158,6 +201,7 @@ def values_of(submission: Submission) -> dict[str, Any]:
         "webhook": submission.webhook,
         "created_by": submission.created_by,
         "ephemeral": submission.ephemeral,
+        "urgent": submission.urgent,
     }
 
 
@@ -183,6 +227,31 @@ async def own_thread(connection: AsyncConnection, project_id: UUID, thread_id: U
     owner = await connection.scalar(_THREAD_OWNER, {"id": thread_id})
     if owner != project_id:
         raise NotFound(f"no thread {str(thread_id)!r} in this project")
+
+
+async def lock_thread(connection: AsyncConnection, thread_id: UUID) -> UUID | None:
+    """Lock the thread's row, as everybody does who submits a job to it; returns its project. None: it is not there."""
+    owner: UUID | None = await connection.scalar(_THREAD, {"id": thread_id})
+    return owner
+
+
+async def used(connection: AsyncConnection, thread_id: UUID) -> None:
+    """Say that a job of this locked thread begins or begins anew: whoever has seen it before, sees another version of it
+    (`ACCEPT_ALONE`)."""
+    await connection.execute(_USED, {"id": thread_id})
+
+
+async def next_id(connection: AsyncConnection, thread_id: UUID) -> UUID:
+    """An id for a job of a thread that the caller has locked: later than those of all that were submitted before."""
+    return new_id(await connection.scalar(_NEWEST, {"id": thread_id}))
+
+
+async def enter(connection: AsyncConnection, project_id: UUID, thread_id: UUID) -> UUID:
+    """Lock a thread; returns the id for the next job of it. Raises NotFound when it is not of this project."""
+    if await lock_thread(connection, thread_id) != project_id:
+        raise NotFound(f"no thread {str(thread_id)!r} in this project")
+    await used(connection, thread_id)
+    return await next_id(connection, thread_id)
 
 
 async def earlier(connection: AsyncConnection, submission: Submission, job_id: UUID) -> UUID | None:

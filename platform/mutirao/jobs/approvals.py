@@ -131,11 +131,12 @@ UPDATE approvals SET state = 'decided', decision = :decision, comment = :comment
 WHERE id = :id AND state = 'pending' AND (expires_at IS NULL OR expires_at > now() OR on_expiry = 'escalate')
 RETURNING id""").bindparams(bindparam("decision", type_=JSONB(none_as_null=True)))
 
-# What is still pending of jobs that wait, and whose time has passed. Served by ix_approvals_due.
+# What is still pending of jobs that wait, and whose time has passed. Served by ix_approvals_due. Not in a thread that
+# somebody has locked: to update a job's row twice in a transaction needs the thread's, too.
 _OVERDUE = text("""
-SELECT j.id FROM jobs j WHERE j.state = 'paused' AND EXISTS (
+SELECT j.id FROM jobs j JOIN threads t ON t.id = j.thread_id WHERE j.state = 'paused' AND EXISTS (
     SELECT 1 FROM approvals a WHERE a.job_id = j.id AND a.state = 'pending' AND a.expires_at <= now())
-ORDER BY j.id FOR UPDATE OF j SKIP LOCKED""")
+ORDER BY j.id FOR KEY SHARE OF t SKIP LOCKED FOR UPDATE OF j SKIP LOCKED""")
 
 _DUE = text("""
 SELECT id, project_id, request, on_expiry, escalate_to FROM approvals
@@ -155,9 +156,9 @@ WHERE id = :id""")
 
 # Served by ix_approvals_remind_at.
 _FORGOTTEN = text("""
-SELECT a.id FROM approvals a JOIN jobs j ON j.id = a.job_id
+SELECT a.id FROM approvals a JOIN jobs j ON j.id = a.job_id JOIN threads t ON t.id = j.thread_id
 WHERE a.state = 'pending' AND a.remind_at <= now() AND j.state = 'paused'
-ORDER BY a.remind_at LIMIT 200 FOR UPDATE OF j SKIP LOCKED""")
+ORDER BY a.remind_at LIMIT 200 FOR KEY SHARE OF t SKIP LOCKED FOR UPDATE OF j SKIP LOCKED""")
 
 _REMIND = text("""
 UPDATE approvals SET reminders = reminders + 1, remind_at = now() + make_interval(secs => remind_seconds)
@@ -255,7 +256,7 @@ class ApprovalStore:
     async def get(self, project_id: UUID, approval_id: UUID) -> Approval:
         """Raises NotFound."""
         async with self.db.autocommit() as connection:
-            return await self.found(connection, project_id, approval_id)
+            return await found(connection, project_id, approval_id)
 
     async def decide(
         self,
@@ -282,23 +283,13 @@ class ApprovalStore:
         await self.get(project_id, approval_id)
         async with self.db.begin() as connection:
             job_id = await connection.scalar(LOCK_JOB, {"id": approval_id})
-            asked = await self.found(connection, project_id, approval_id)
+            asked = await found(connection, project_id, approval_id)
             _check_request(asked, request_sha256)
             if verdicts and asked.state is ApprovalState.PENDING:
                 decision = decisions.answer_to(asked.request, verdicts)
-            values = {"id": approval_id, "decision": decision, "comment": comment, "by": by}
-            won = await connection.scalar(_DECIDE, values) is not None
-            if won:
-                await self.note(connection, approval_id, "approval.decided")
-                await self._release(connection, job_id)
-                data = {"decision": decision, "comment": comment, "request_sha256": asked.request_sha256}
-                await audit_rows.record(
-                    connection, project_id, by or audit_rows.SYSTEM, "approval.decide", approval_id, data
-                )
-        approval = await self.get(project_id, approval_id)
-        if not won:
-            raise _too_late(approval)
-        return approval
+            await settle(connection, project_id, approval_id, decision, comment=comment, by=by)
+            await self._release(connection, job_id)
+        return await self.get(project_id, approval_id)
 
     async def decided(self, job_id: UUID) -> list[Decision]:
         """Answers that the graph has not taken in yet, in the order their questions were asked."""
@@ -329,23 +320,19 @@ class ApprovalStore:
             reminded = 0
             for approval_id in (await connection.scalars(_FORGOTTEN)).all():
                 if await connection.scalar(_REMIND, {"id": approval_id}) is not None:
-                    await self.note(connection, approval_id, "approval.reminded")
+                    await note(connection, approval_id, "approval.reminded")
                     reminded += 1
         return reminded
-
-    async def note(self, connection: AsyncConnection, approval_id: UUID, kind: str, by: str | None = None) -> None:
-        """Write into the job's journal what has happened to an approval; its job's row must be held."""
-        await connection.execute(_NOTE, {"id": approval_id, "kind": kind, "by": by, "channel": EVENTS_CHANNEL})
 
     async def _end_of_time(self, connection: AsyncConnection, due: Any) -> None:
         if due.on_expiry == OnExpiry.ESCALATE:
             await connection.execute(_ESCALATE, {"id": due.id})
-            await self.note(connection, due.id, "approval.escalated")
+            await note(connection, due.id, "approval.escalated")
             action, data = "approval.escalate", {"assignee": due.escalate_to}
         else:
             decision = decisions.at_expiry(due.request, OnExpiry(due.on_expiry))
             await connection.execute(_EXPIRE, {"id": due.id, "decision": decision})
-            await self.note(connection, due.id, "approval.expired")
+            await note(connection, due.id, "approval.expired")
             action, data = "approval.expire", {"decision": decision}
         await audit_rows.record(connection, due.project_id, audit_rows.SYSTEM, action, due.id, data)
 
@@ -354,12 +341,42 @@ class ApprovalStore:
         rows = (await connection.execute(_RELEASE, values)).all()
         return [(row.id, row.queue, JobState(row.state)) for row in rows]
 
-    async def found(self, connection: AsyncConnection, project_id: UUID, approval_id: UUID) -> Approval:
-        """`get`, inside a transaction. Raises NotFound."""
-        row = (await connection.execute(_GET, {"project_id": project_id, "id": approval_id})).mappings().first()
-        if row is None:
-            raise NotFound(f"no approval {str(approval_id)!r} in this project")
-        return shown(dict(row))
+
+async def settle(
+    connection: AsyncConnection,
+    project_id: UUID,
+    approval_id: UUID,
+    decision: Any,
+    *,
+    comment: str | None = None,
+    by: str | None = None,
+) -> None:
+    """Decide an approval whose job's row the caller holds; told in the journal and kept in the audit log.
+
+    Raises:
+        NotFound: no such approval in this project.
+        AlreadyDecided: somebody else was first, the time to decide has passed, or the job has ended.
+    """
+    values = {"id": approval_id, "decision": decision, "comment": comment, "by": by}
+    if await connection.scalar(_DECIDE, values) is None:
+        raise _too_late(await found(connection, project_id, approval_id))
+    await note(connection, approval_id, "approval.decided")
+    asked = await found(connection, project_id, approval_id)
+    data = {"decision": decision, "comment": comment, "request_sha256": asked.request_sha256}
+    await audit_rows.record(connection, project_id, by or audit_rows.SYSTEM, "approval.decide", approval_id, data)
+
+
+async def note(connection: AsyncConnection, approval_id: UUID, kind: str, by: str | None = None) -> None:
+    """Write into the job's journal what has happened to an approval; its job's row must be held."""
+    await connection.execute(_NOTE, {"id": approval_id, "kind": kind, "by": by, "channel": EVENTS_CHANNEL})
+
+
+async def found(connection: AsyncConnection, project_id: UUID, approval_id: UUID) -> Approval:
+    """`ApprovalStore.get`, inside a transaction. Raises NotFound."""
+    row = (await connection.execute(_GET, {"project_id": project_id, "id": approval_id})).mappings().first()
+    if row is None:
+        raise NotFound(f"no approval {str(approval_id)!r} in this project")
+    return shown(dict(row))
 
 
 def shown(row: Mapping[str, Any]) -> Approval:

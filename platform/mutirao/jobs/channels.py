@@ -8,7 +8,8 @@ CANCELS_CHANNEL = "mutirao_cancels"
 """Payload: id of a running job that somebody asked to end or to pause; its worker looks which."""
 
 WORK_CHANNEL = "mutirao_work"
-"""Payload: a queue in which jobs may be claimed that nobody sends a hint for."""
+"""Payload: a queue in which jobs may be claimed that nobody sends a hint for; or a queue, a space and the id of a job that
+somebody waits for, for workers that have nothing to do."""
 
 WEBHOOKS_CHANNEL = "mutirao_webhooks"
 """Without payload: there is something to send."""
@@ -17,3 +18,6 @@ ENDED = "/ended"
 
 THREAD = "thread/"
 """Before the id of a thread on `EVENTS_CHANNEL`: a run was accepted in it."""
+
+ASSISTANTS = "assistants"
+"""On `EVENTS_CHANNEL`: some assistant is not what it was."""

@@ -35,6 +35,9 @@ _ENDED = text("""
 SELECT ordinal, id AS job_id, state, output, error FROM jobs
 WHERE group_id = :group_id AND ordinal > :after ORDER BY ordinal LIMIT :limit""")
 
+# Whoever looks after everything stands behind no single job: the next look finds what is left.
+_PATIENCE = text("SET LOCAL lock_timeout = '2s'")
+
 # What still runs of groups that end with their first failure; of one of them, or of those that a parent waits for.
 _CUT_SHORT = text("""
 SELECT c.id, g.job_id FROM job_groups g
@@ -139,6 +142,8 @@ class ChildStore:
 
     async def _cut_short(self, group_id: UUID | None) -> int:
         async with self.db.begin() as connection:
+            if group_id is None:
+                await connection.execute(_PATIENCE)
             rows = (await connection.execute(_CUT_SHORT, {"group_id": group_id, "limit": _AT_ONCE})).all()
             if rows:
                 await changes.cancel_trees(connection, [row.id for row in rows])

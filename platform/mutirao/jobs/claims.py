@@ -22,7 +22,7 @@ from mutirao.jobs.queue import Queue
 from mutirao.jobs.reconcile import reconcile, recover
 from mutirao.jobs.records import Artifact, Claim, NewEvent, Problem
 from mutirao.jobs.rest import Rest
-from mutirao.jobs.runs import clear_ways, make_way
+from mutirao.jobs.run_order import clear_ways, make_way
 from mutirao.jobs.states import JobState
 
 _ARTIFACT = text("""
@@ -116,7 +116,10 @@ class ClaimStore:
             await self._let_go(moves.FINISH, claim, values, events, rest=rest)
         else:
             values["events"] = journal.numbered([(claim, event) for event in events])
-            await self._let_go(moves.FINISH_TELLING, claim, values, (), rest=rest)
+            if rest is None:
+                await self._let_go(moves.FINISH_TELLING, claim, values, ())
+            else:
+                await self._let_go(moves.FINISH_RESTING, claim, values | rest.row(), ())
 
     async def fail(
         self, claim: Claim, error: Problem, *, events: Sequence[NewEvent] = (), rest: Rest | None = None

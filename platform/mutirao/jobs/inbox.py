@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from mutirao import audit_rows
 from mutirao.db import Database
 from mutirao.errors import AlreadyDecided, InvalidInput, PreconditionFailed
+from mutirao.jobs import approvals
 from mutirao.jobs.approvals import APPROVAL, LOCK_JOB, Approval, ApprovalState, ApprovalStore, shown
 from mutirao.jobs.records import LONGEST_SECONDS, Record
 
@@ -117,7 +118,7 @@ class Inbox:
             raise InvalidInput(f"expires_at {expires_at.isoformat()} is not within the next 366 days")
         async with self.db.begin() as connection:
             await connection.scalar(LOCK_JOB, {"id": approval_id})
-            old = await self._approvals.found(connection, project_id, approval_id)
+            old = await approvals.found(connection, project_id, approval_id)
             if old.state is not ApprovalState.PENDING:
                 raise AlreadyDecided(f"approval {str(approval_id)!r} is {old.state.value}", state=old.state.value)
             if revision is not None and revision != old.revision:
@@ -128,11 +129,11 @@ class Inbox:
             new = {"assignee": old.assignee, "expires_at": old.expires_at, **changes}
             await connection.execute(_CHANGE, {**new, "id": approval_id})
             kind = "assigned" if new["assignee"] != old.assignee else "changed"
-            await self._approvals.note(connection, approval_id, f"approval.{kind}", by)
+            await approvals.note(connection, approval_id, f"approval.{kind}", by)
             told = {"assignee": new["assignee"], "expires_at": new["expires_at"] and new["expires_at"].isoformat()}
             action = "approval.assign" if kind == "assigned" else "approval.change"
             await audit_rows.record(connection, project_id, by, action, approval_id, told)
-            return await self._approvals.found(connection, project_id, approval_id)
+            return await approvals.found(connection, project_id, approval_id)
 
 
 def _texts(states: Sequence[ApprovalState]) -> list[str]:

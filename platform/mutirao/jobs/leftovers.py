@@ -22,10 +22,12 @@ WHERE t.ephemeral AND NOT EXISTS (
         OR EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.job_id = j.id AND d.state = 'pending')))
 ORDER BY t.id LIMIT :limit FOR UPDATE OF t SKIP LOCKED""")
 
-# Served by ix_jobs_rolled_back.
+# Served by ix_jobs_rolled_back. As above, and with their threads, which nobody else may have locked before their jobs.
 _JOBS = text("""
-SELECT id FROM jobs WHERE rolled_back AND finished_at < now() - make_interval(secs => :seconds)
-ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED""")
+SELECT j.id FROM jobs j JOIN threads t ON t.id = j.thread_id
+WHERE j.rolled_back AND j.finished_at < now() - make_interval(secs => :seconds)
+  AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.job_id = j.id AND d.state = 'pending')
+ORDER BY j.id LIMIT :limit FOR UPDATE OF t, j SKIP LOCKED""")
 
 # These jobs and all that they have fanned out to, which goes with them.
 _TREE = text("""

@@ -1,5 +1,6 @@
 """How an attempt lets go of its job. Each statement names job and epoch, and returns no row when they are stale."""
 
+from mutirao.jobs.rest import RESTING, RESTING_JSON
 from mutirao.jobs.sql import CAUSE, MOVED, TELL, note, statement
 
 _HELD = "j.id = :job AND j.epoch = :epoch AND j.state = 'running'"
@@ -24,8 +25,18 @@ _WRITTEN = """
 )"""
 
 
+# What the thread's row says from then on: its row is locked before the job, as whoever submits a job locks them.
+_ROW = """
+thread AS MATERIALIZED (SELECT t.id FROM threads t WHERE t.id = :thread FOR NO KEY UPDATE), """
+_ROW_LOCKED = " AND (SELECT count(*) FROM thread) >= 0"
+_RESTS = f"""
+, rests AS (
+    UPDATE threads t SET {RESTING} FROM job WHERE t.id = :thread AND NOT job.rolled_back
+)"""
+
+
 # Whoever was told that the end is asked for never sees another end than that.
-def _finish(before: str = "", count: str = "1", after: str = "") -> str:
+def _finish(before: str = "", count: str = "1", after: str = "", held: str = "") -> str:
     return f"""
 WITH {before}job AS (
     UPDATE jobs j SET
@@ -33,15 +44,19 @@ WITH {before}job AS (
         output = CASE WHEN cancel_requested_at IS NULL THEN :output END,
         error = CASE WHEN cancel_requested_at IS NULL THEN :error END,
         finished_at = now(), last_seq = last_seq + {count}
-    WHERE {_HELD} RETURNING {MOVED}
+    WHERE {_HELD}{held} RETURNING {MOVED}, j.rolled_back
 ), attempt AS ({_closed("job.state", "job.error")}
 ), note AS ({note("'job.' || state", CAUSE)}){after}
 SELECT state, {TELL} FROM job"""
 
 
+_COUNT = "1 + (SELECT count(*) FROM batch)"
 FINISH = statement(_finish(), nullable=("output", "error"))
-FINISH_TELLING = statement(
-    _finish(_LAST, "1 + (SELECT count(*) FROM batch)", _WRITTEN), "events", nullable=("output", "error")
+FINISH_TELLING = statement(_finish(_LAST, _COUNT, _WRITTEN), "events", nullable=("output", "error"))
+FINISH_RESTING = statement(
+    _finish(_ROW + _LAST, _COUNT, _WRITTEN + _RESTS, _ROW_LOCKED),
+    "events",
+    nullable=("output", "error", *RESTING_JSON),
 )
 
 # `failures` in an expression is the number before this one. A pause that was asked for is left to the reconciler.

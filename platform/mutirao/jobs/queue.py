@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from mutirao.db import Database
 from mutirao.jobs.channels import EVENTS_CHANNEL
-from mutirao.jobs.sql import CLAIM
+from mutirao.jobs.sql import CLAIM, not_yet, turn
 
 _LIMITS_SECONDS = 2.0
 _SPARE = 16
@@ -25,14 +25,15 @@ _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(7203664)")
 
 # A job (j) that this worker (served: what it serves) may run now: due, of a version it has, first of its thread. A job
 # that has begun keeps its version; one that has not takes the worker's. Of a thread, what has begun since it was accepted
-# or last retried goes first: it goes on from the thread's newest checkpoint, which must not become another job's.
-_CLAIMABLE = """
+# or last retried goes first: it goes on from the thread's newest checkpoint, which must not become another job's. What is
+# to begin later keeps nobody from beginning now.
+_CLAIMABLE = f"""
     j.state = 'queued' AND j.available_at <= now() AND (j.deadline_at IS NULL OR j.deadline_at > now())
     AND j.pause_requested_at IS NULL AND (j.epoch = 0 OR j.version = served.version)
     AND NOT EXISTS (
         SELECT 1 FROM jobs o WHERE o.thread_id = j.thread_id AND o.id <> j.id AND o.finished_at IS NULL
             AND (o.state = 'running' OR o.state IN ('queued', 'waiting', 'paused', 'stranded')
-                AND (o.epoch <= o.retried_epoch, o.id) < (j.epoch <= j.retried_epoch, j.id)))"""
+                AND {turn("o")} < {turn("j")} AND NOT {not_yet("o")}))"""
 
 _SERVED = "jobs j JOIN worker_workflows served ON served.worker_id = :worker AND served.workflow = j.workflow"
 _CANDIDATE = "j.id, j.epoch, j.kind, j.project_id, j.priority, j.available_at"
@@ -112,7 +113,8 @@ _GIVE = f"""
         started_at = coalesce(started_at, now())
     WHERE j.id = ANY (ARRAY(SELECT id FROM picked)) RETURNING j.*
 ), attempt AS (
-    INSERT INTO attempts (job_id, epoch, worker_id, worker_name) SELECT id, epoch, :worker, :worker_name FROM job
+    INSERT INTO attempts (job_id, epoch, worker_id, worker_name, began_seq)
+    SELECT id, epoch, :worker, :worker_name, last_seq FROM job
 ), note AS (
     INSERT INTO events (job_id, seq, epoch, type, data)
     SELECT id, last_seq, epoch, 'job.started', jsonb_build_object('worker', CAST(:worker_name AS text)) FROM job

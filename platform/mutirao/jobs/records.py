@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, field_serializer
 
+from mutirao.callers import without_caller
 from mutirao.jobs.states import JobState
 
 LONGEST_SECONDS = 366 * 86_400
@@ -107,6 +108,11 @@ class RunOptions(Record):
     kwargs: dict[str, Any] = Field(default_factory=dict, description="The request as it came, for who shows it.")
 
 
+def shown_run(run: RunOptions | None) -> RunOptions | None:
+    """The options as anybody may see them: without who has asked."""
+    return run.model_copy(update={"config": without_caller(run.config)}) if run is not None else None
+
+
 class Job(Record):
     """One submitted execution of a workflow."""
 
@@ -147,6 +153,10 @@ class Job(Record):
     rolled_back: bool = Field(
         False, description="Nothing is left of it once it has ended: it goes, with what it wrote."
     )
+
+    @field_serializer("run", mode="wrap", when_used="json")
+    def _without_caller(self, run: RunOptions | None, shown: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        return shown(shown_run(run))
 
 
 class Event(Record):
@@ -197,7 +207,10 @@ class Submission(Record):
     run: RunOptions | None = None
     webhook: str | None = None
     created_by: str | None = None
+    may_approve: bool = Field(False, description="Who submits it may decide what people are asked.")
     ephemeral: bool = False
+    urgent: bool = False
+    """Somebody waits for it: workers that have nothing to do are told at once, besides the hint."""
     max_attempts: int = 3
     priority: int = 0
     kind: str = "shared"
@@ -239,6 +252,7 @@ class Claim(Record):
     assistant_id: UUID | None = None
     run: RunOptions | None = None
     created_by: str | None = None
+    fresh: bool = Field(False, description="Its thread was made with the job, and this is its first attempt.")
 
 
 class NewEvent(Record):

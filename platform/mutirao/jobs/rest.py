@@ -13,19 +13,22 @@ from mutirao.jobs.records import Claim
 from mutirao.jobs.sql import statement
 
 # What is NULL here is not known: the row keeps what it says; all of it, when the job is to leave nothing behind.
+RESTING = """
+    values = coalesce(:rest_values, t.values),
+    interrupts = coalesce(:rest_interrupts, t.interrupts),
+    next = coalesce(CAST(:rest_next AS text[]), t.next),
+    error = :rest_error,
+    workflow = coalesce(:rest_workflow, t.workflow),
+    assistant_id = coalesce(CAST(:rest_assistant_id AS uuid), t.assistant_id),
+    state_updated_at = now(), updated_at = now()"""
+RESTING_JSON = ("rest_values", "rest_interrupts", "rest_error")
+
 _REST = statement(
-    """
-UPDATE threads SET
-    values = coalesce(:values, values),
-    interrupts = coalesce(:interrupts, interrupts),
-    next = coalesce(CAST(:next AS text[]), next),
-    error = :error,
-    workflow = coalesce(:workflow, workflow),
-    assistant_id = coalesce(CAST(:assistant_id AS uuid), assistant_id),
-    state_updated_at = now(), updated_at = now()
-WHERE id = :thread AND NOT EXISTS (
+    f"""
+UPDATE threads t SET {RESTING}
+WHERE t.id = :thread AND NOT EXISTS (
     SELECT 1 FROM jobs j WHERE j.thread_id = :thread AND j.state = 'running' AND j.rolled_back)""",
-    nullable=("values", "interrupts", "error"),
+    nullable=RESTING_JSON,
 )
 
 _LOCK = text("SELECT 1 FROM threads WHERE id = :thread FOR NO KEY UPDATE")
@@ -56,20 +59,28 @@ class Rest:
     async def write_before(self, db: Database, claim: Claim) -> None:
         """Write it in a transaction of its own, as long as the attempt holds the job: for ends that others write."""
         async with db.begin() as connection:
-            await self.lock(connection)
+            await self.lock(connection)  # before the job
             if await connection.scalar(_HELD, {"job": claim.job_id, "epoch": claim.epoch}) is not None:
                 await self.write(connection)
 
     async def write(self, connection: AsyncConnection) -> None:
-        """Write it. In a transaction that changes jobs of the thread, too, it comes first: whoever submits a job locks
-        the thread before its jobs."""
-        values = {
+        """Write it, the thread locked. In a transaction that changes jobs of the thread, too, the lock comes first: whoever
+        submits a job locks the thread before its jobs.
+
+        Locked by a statement of its own: one that waits for the lock itself would not see that the job was to be rolled
+        back meanwhile.
+        """
+        await self.lock(connection)
+        await connection.execute(_REST, self.row())
+
+    def row(self) -> dict[str, Any]:
+        """Parameters of a statement with `RESTING` in it, and `thread`."""
+        return {
             "thread": self.thread_id,
-            "values": self.values,
-            "interrupts": self.interrupts,
-            "next": list(self.next) if self.next is not None else None,
-            "error": self.error,
-            "workflow": self.workflow,
-            "assistant_id": self.assistant_id,
+            "rest_values": self.values,
+            "rest_interrupts": self.interrupts,
+            "rest_next": list(self.next) if self.next is not None else None,
+            "rest_error": self.error,
+            "rest_workflow": self.workflow,
+            "rest_assistant_id": self.assistant_id,
         }
-        await connection.execute(_REST, values)

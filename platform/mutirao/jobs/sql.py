@@ -14,7 +14,9 @@ JOB = """id, thread_id, workflow, version, queue, state, input, output, error, m
 """The columns of `records.Job`."""
 
 CLAIM = """id AS job_id, project_id, thread_id, workflow, version, input, metadata, epoch, queue, priority, kind, parent_id,
-    group_id, retry, limits, budget, start, started_at, deadline_at, assistant_id, run, created_by"""
+    group_id, retry, limits, budget, start, started_at, deadline_at, assistant_id, run, created_by,
+    epoch = 1 AND start IS NULL
+        AND created_at = (SELECT t.created_at FROM threads t WHERE t.id = thread_id) AS fresh"""
 """The columns of `records.Claim`."""
 
 MOVED = "j.id, j.epoch, j.state, j.queue, j.error, j.last_seq, j.waiting_for, j.available_at, j.finished_at"
@@ -29,6 +31,17 @@ TELL = f"""pg_notify('{EVENTS_CHANNEL}', id::text) IS NULL AS told,
 
 CAUSE = "jsonb_strip_nulls(jsonb_build_object('error', error))"
 """Data of an event that says why."""
+
+
+def turn(job: str) -> str:
+    """Where a job stands among those of its thread, as a row of SQL: what has begun since it was accepted or last retried
+    goes first, then ids decide."""
+    return f"({job}.epoch <= {job}.retried_epoch, {job}.id)"
+
+
+def not_yet(job: str) -> str:
+    """Whether a job has not begun, and is not to before some time that is yet to come: until then nobody waits for it."""
+    return f"({job}.state = 'queued' AND {job}.epoch <= {job}.retried_epoch AND {job}.available_at > now())"
 
 
 def note(kind: str, data: str = "'{}'::jsonb") -> str:

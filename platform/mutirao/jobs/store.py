@@ -1,4 +1,4 @@
-"""Jobs as clients see them: accept, read, list, change. The worker's verbs are in `mutirao.jobs.claims`."""
+"""Jobs as clients see them: accept, read, change. Lists are in `mutirao.jobs.lists`, the worker's verbs in `claims`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,16 +26,8 @@ CURRENT = "current"
 
 _GET = text(f"SELECT {JOB} FROM jobs WHERE id = :id AND project_id = :project_id")
 
-# Served by ix_jobs_project_id_id (ids are ordered by time), ix_jobs_parent_id or uq_jobs_schedule.
-_LIST = text(f"""
-SELECT {JOB} FROM jobs
-WHERE project_id = :project_id
-  AND (CAST(:before AS uuid) IS NULL OR id < :before)
-  AND (CAST(:workflow AS text) IS NULL OR workflow = :workflow)
-  AND (CAST(:parent AS uuid) IS NULL OR parent_id = :parent)
-  AND (CAST(:schedule AS uuid) IS NULL OR schedule_id = :schedule)
-  AND (CAST(:states AS text[]) IS NULL OR state = ANY(:states))
-ORDER BY id DESC LIMIT :limit""")
+_THREAD_OF = text("""
+UPDATE threads SET updated_at = now() WHERE id = (SELECT thread_id FROM jobs WHERE id = :id)""")
 
 # Served by ix_jobs_parent_id; ids of a fan-out are in the order of its ordinals.
 _CHILDREN = text(f"""
@@ -75,9 +67,10 @@ class JobStore:
         # Without a key and a thread to look at, one statement is the whole transaction.
         plain = submission.thread_id is None and submission.idempotency_key is None
         async with self.db.autocommit() if plain else self.db.begin() as connection:
-            if submission.thread_id is not None:
-                await accept.own_thread(connection, submission.project_id, submission.thread_id)
-            job_id = new_id()
+            if submission.thread_id is None:
+                job_id = new_id()
+            else:
+                job_id = await accept.enter(connection, submission.project_id, submission.thread_id)
             if submission.idempotency_key is not None:
                 earlier = await accept.earlier(connection, submission, job_id)
                 if earlier is not None:
@@ -90,7 +83,7 @@ class JobStore:
             fault("accept.before_commit")
             job = (await connection.execute(accept.ACCEPT, row)).mappings().one()
         fault("accept.after_commit")
-        return Job.model_validate(dict(job)), True
+        return accept.job_of(job), True
 
     async def replayed(self, project_id: UUID, key: str, request_sha256: str) -> Job | None:
         """The job that this idempotency key has made before, from the same request; None when it has made none.
@@ -133,29 +126,6 @@ class JobStore:
         if row is None:
             raise NotFound(f"no job {str(job_id)!r} in this project")
         return Job.model_validate(dict(row))
-
-    async def page(
-        self,
-        project_id: UUID,
-        *,
-        before: UUID | None = None,
-        workflow: str | None = None,
-        states: Sequence[JobState] | None = None,
-        parent_id: UUID | None = None,
-        schedule_id: UUID | None = None,
-        limit: int = 50,
-    ) -> list[Job]:
-        """At most `limit` jobs, newest first, older than the job `before`."""
-        values = {
-            "project_id": project_id,
-            "before": before,
-            "workflow": workflow,
-            "states": _texts(states),
-            "parent": parent_id,
-            "schedule": schedule_id,
-            "limit": limit,
-        }
-        return [Job.model_validate(row) for row in await self._rows(_LIST, values)]
 
     async def children(
         self,
@@ -265,6 +235,7 @@ class JobStore:
         workflow = (await self.get(project_id, job_id)).workflow
         adopt = version and await Catalogue(self.db).get(workflow, None if version == CURRENT else version)
         async with self.db.begin() as connection:
+            await connection.execute(_THREAD_OF, {"id": job_id})  # before the job: nobody deletes it now
             state = JobState((await changes.lock(connection, project_id, job_id)).state)
             if state not in changes.RETRIABLE:
                 raise Conflict(f"job {str(job_id)!r} cannot be retried: it is {state.value}", state=state.value)

@@ -12,17 +12,20 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
+from mcp.server.streamable_http import MCP_SESSION_ID_HEADER
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from mutirao import __version__
 from mutirao.api.broadcast import Entry
 from mutirao.api.gate import IDENTITY
+from mutirao.api.open_requests import caller_of
 from mutirao.api.services import Services
 from mutirao.api.submission import JobRequest, submit
 from mutirao.catalogue import CataloguedWorkflow, WorkflowUnknown
-from mutirao.errors import Conflict, MutiraoError
+from mutirao.errors import Conflict, MutiraoError, RateLimited
 from mutirao.jobs.records import Job
 from mutirao.jobs.states import JobState
 from mutirao.keys import Identity
@@ -65,9 +68,21 @@ class McpServer:
     async def handle(self, identity: Identity, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request of the caller that `identity` is."""
         # What the manager compares with who has opened the session; the key itself is not needed there.
-        owner = f"{identity.project_id}/{identity.key_prefix}"
+        owner = str(caller_of(identity))
         scope["user"] = AuthenticatedUser(AccessToken(token="", client_id=owner, scopes=[]))
+        if not Headers(scope=scope).get(MCP_SESSION_ID_HEADER):
+            self._check_room(owner)
         await self._manager.handle_request(scope, receive, send)
+
+    def _check_room(self, owner: str) -> None:
+        """Raises RateLimited when one more session would be too many for one caller."""
+        most = self._services.settings.api.mcp_sessions_per_caller
+        open_sessions = sum(context["client_id"] == owner for context in [*self._manager._session_owners.values()])
+        if open_sessions >= most:
+            raise RateLimited(
+                f"this key has {most} MCP sessions open; end one (DELETE), or raise MUTIRAO_MCP_SESSIONS_PER_CALLER",
+                headers={"Retry-After": "5"},
+            )
 
     async def _list_tools(self, context: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         after = (params.cursor if params else None) or ""
@@ -81,7 +96,7 @@ class McpServer:
         identity: Identity = context.request.scope[IDENTITY]
         try:
             request = JobRequest(workflow=params.name, input=params.arguments or {}, metadata={"door": "mcp"})
-            job, _ = await submit(self._services, identity.project_id, request)
+            job, _ = await submit(self._services, identity, request)
         except WorkflowUnknown as error:
             raise MCPError(types.INVALID_PARAMS, error.message) from None
         except MutiraoError as error:
@@ -93,6 +108,7 @@ class McpServer:
         except asyncio.CancelledError:
             with anyio.CancelScope(shield=True), suppress(Conflict):  # it may just have ended
                 await self._services.jobs.cancel(identity.project_id, job.id)
+                await self._services.audit.record(identity, "job.cancel", job.id, {"door": "mcp"})
             raise
         return await self._result(identity, job, str(context.request.base_url).rstrip("/"))
 

@@ -159,9 +159,11 @@ async def _submit(services: Services, caller: Identity, body: ChatRequest) -> Jo
             on_disconnect="cancel",
             on_completion="delete",
         ),
+        created_by=caller.actor,
         ephemeral=True,
         max_attempts=services.settings.worker.attempts,
     )
+    await services.limits.check("max_queued_jobs", caller.project_id)
     job, _ = await services.jobs.accept(submission)
     services.hints.send(job.queue, job.id)
     return job
@@ -210,6 +212,7 @@ async def _gone(request: Request) -> None:
 async def _cancel(services: Services, caller: Identity, job: Job) -> None:
     with suppress(Conflict):  # it has ended
         await services.jobs.cancel(caller.project_id, job.id)
+        await services.audit.record(caller, "job.cancel", job.id, {"door": "openai"})
 
 
 async def _said(services: Services, caller: Identity, job: Job) -> str:

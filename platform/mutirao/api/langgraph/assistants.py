@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from mutirao.api.langgraph.lists import Order, SearchPage, paginate
+from mutirao.api.filter_limits import check_filters
+from mutirao.api.langgraph.lists import MOST_SELECTED, Order, SearchPage, paginate
 from mutirao.api.problems import details
 from mutirao.api.services import Caller, HasServices, Services
 from mutirao.api.submission import Json
@@ -79,7 +80,7 @@ class SearchRequest(Filters, SearchPage):
 
     sort_by: Literal["assistant_id", "graph_id", "name", "created_at", "updated_at"] | None = None
     sort_order: Order | None = None
-    select: list[Selected] | None = None
+    select: list[Selected] | None = Field(None, max_length=MOST_SELECTED)
 
 
 class VersionsRequest(SearchPage):
@@ -97,6 +98,7 @@ class LatestRequest(BaseModel):
 @router.post("", responses=details(400, 401, 404, 409, 413, 422), response_model_exclude_unset=True)
 async def create_assistant(request: NewAssistant, services: HasServices, caller: Caller) -> AssistantAnswer:
     """Keep an assistant: a workflow plus saved configuration."""
+    await services.limits.check("max_assistants", caller.project_id)
     made = await services.assistants.create(
         caller.project_id,
         request.graph_id,
@@ -117,6 +119,7 @@ async def search_assistants(
     request: SearchRequest, response: Response, services: HasServices, caller: Caller
 ) -> list[AssistantAnswer]:
     """Assistants of the project, each workflow's own among them."""
+    check_filters(services.settings.api, metadata=request.metadata)
     sort_by = request.sort_by or "created_at"
     found = await services.assistants.search(
         caller.project_id,
@@ -135,6 +138,7 @@ async def search_assistants(
 @router.post("/count", responses=details(401, 413, 422))
 async def count_assistants(request: Filters, services: HasServices, caller: Caller) -> int:
     """How many assistants there are."""
+    check_filters(services.settings.api, metadata=request.metadata)
     return await _count(services, caller.project_id, request)
 
 
@@ -176,6 +180,7 @@ async def list_versions(
     assistant_id: AssistantId, request: VersionsRequest, services: HasServices, caller: Caller
 ) -> list[AssistantAnswer]:
     """Versions of an assistant, newest first."""
+    check_filters(services.settings.api, metadata=request.metadata)
     found = await services.assistants.versions(
         caller.project_id, assistant_id, metadata=request.metadata, limit=request.limit, offset=request.offset
     )

@@ -8,13 +8,23 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, Field
 
-from mutirao.api.langgraph.lists import Order, SearchPage, paginate
-from mutirao.api.langgraph.run_requests import Kept, MultitaskStrategy, RunRequest, Steps, StreamModes, admitted
+from mutirao.api.filter_limits import check_filters
+from mutirao.api.langgraph.lists import MOST_SELECTED, Order, SearchPage, paginate
+from mutirao.api.langgraph.run_requests import (
+    Kept,
+    MultitaskStrategy,
+    RunRequest,
+    Steps,
+    StreamModes,
+    admitted,
+    stamped,
+)
 from mutirao.api.problems import details
 from mutirao.api.services import Caller, HasServices, Services
 from mutirao.api.submission import Json
 from mutirao.assistants import Assistant, system_id
-from mutirao.errors import NotFound
+from mutirao.callers import CALLER
+from mutirao.errors import InvalidInput, NotFound
 from mutirao.ids import new_id
 from mutirao.projects import Identity
 from mutirao.schedule_records import NewSchedule, Schedule, Search, SortBy
@@ -116,7 +126,7 @@ class SearchRequest(Filters, SearchPage):
         Literal["cron_id", "assistant_id", "thread_id", "created_at", "updated_at", "next_run_date", "end_time"] | None
     ) = None
     sort_order: Order | None = None
-    select: list[Selected] | None = None
+    select: list[Selected] | None = Field(None, max_length=MOST_SELECTED)
 
 
 @router.post(
@@ -163,8 +173,14 @@ async def update_cron(cron_id: UUID, request: CronChanges, services: HasServices
     """Change a cron, or stop it and let it go on."""
     found = await services.schedules.get(caller.project_id, cron_id)
     payload = _payload(found) | request.given_for_runs()
-    new = await admitted(services, caller, RunRequest.model_validate(payload))
-    changes = _fields(new, payload, _assistant_of(found)) | {"metadata": new.metadata}
+    new = await admitted(services, RunRequest.model_validate(payload))
+    config = new.config
+    if request.given_for_runs().keys() - {"schedule", "timezone"}:
+        config = stamped(config, caller)  # who changes what is run answers for it
+    elif found.run is not None:
+        config = _with_caller_of(config, found.run.config)
+    payload["config"] = new.config
+    changes = _fields(new, payload, _assistant_of(found), config) | {"metadata": new.metadata}
     for name, field in (("schedule", "cron"), ("timezone", "timezone"), ("enabled", "enabled")):
         if (value := getattr(request, name)) is not None:
             changes[field] = value
@@ -210,7 +226,13 @@ def shown(schedule: Schedule, fields: list[Selected] | None = None) -> CronAnswe
 
 
 async def _create(services: Services, caller: Identity, request: NewCron, thread_id: UUID | None) -> Schedule:
-    request = await admitted(services, caller, request)
+    if request.command is not None and request.command.resume is not None:
+        raise InvalidInput(
+            "`command.resume` of a cron would decide what is not asked yet; decide by `POST /api/v1/approvals/{id}`, or "
+            "resume by a run",
+            path="/command/resume",
+        )
+    request = await admitted(services, request)
     assistant = await services.assistants.resolve(caller.project_id, request.assistant_id)
     cron_id = new_id()
     configurable = {**(request.config.get("configurable") or {}), "cron_id": str(cron_id)}
@@ -228,16 +250,23 @@ async def _create(services: Services, caller: Identity, request: NewCron, thread
         end_at=request.end_time,
         thread_id=thread_id,
         on_run_completed=(request.on_run_completed or "delete") if thread_id is None else None,
-        **_fields(request, payload, assistant.id),
+        **_fields(request, payload, assistant.id, stamped(request.config, caller)),
     )
+    await services.limits.check("max_schedules", caller.project_id)
     schedule = await services.schedules.add(caller.project_id, new, cron_id)
     said = {"name": schedule.name, "workflow": schedule.workflow, "cron": schedule.cron}
     await services.audit.record(caller, "schedule.create", schedule.id, said)
     return schedule
 
 
-def _fields(request: RunRequest, payload: dict[str, Any], assistant_id: UUID) -> dict[str, Any]:
-    options = request.options(request.config, request.context or {}, live=False)
+def _with_caller_of(config: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """The config with whom the old one names as the caller."""
+    known = {name: value for name, value in (old.get("configurable") or {}).items() if name.startswith(CALLER)}
+    return {**config, "configurable": {**(config.get("configurable") or {}), **known}} if known else config
+
+
+def _fields(request: RunRequest, payload: dict[str, Any], assistant_id: UUID, config: dict[str, Any]) -> dict[str, Any]:
+    options = request.options(config, request.context or {}, live=False)
     return {
         "assistant_id": assistant_id,
         "input": request.input,
@@ -259,6 +288,7 @@ def _assistant_of(schedule: Schedule) -> UUID:
 
 async def _search(services: Services, caller: Identity, filters: Filters, page: SearchRequest) -> Search | None:
     """None: nothing can match."""
+    check_filters(services.settings.api, metadata=filters.metadata)
     assistant: Assistant | None = None
     if filters.assistant_id is not None:
         try:

@@ -6,6 +6,7 @@ from typing import Literal, TypeVar
 from fastapi import Response
 from pydantic import BaseModel, Field
 
+MOST_SELECTED = 100
 Order = Literal["asc", "desc"]
 Row = TypeVar("Row")
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from mutirao.api.langgraph.protocol_commands import Commands
 from mutirao.api.langgraph.protocol_events import Filter, frame
-from mutirao.api.langgraph.protocol_messages import Command, Done, Refused
+from mutirao.api.langgraph.protocol_messages import Command, Done, Namespace, Refused
 from mutirao.api.langgraph.protocol_socket import Socket
 from mutirao.api.langgraph.protocol_stream import ThreadStreams
 from mutirao.api.problems import details
@@ -28,11 +28,10 @@ class Wanted(BaseModel):
     model_config = ConfigDict(extra="ignore", json_schema_extra={"example": {"channels": ["values", "lifecycle"]}})
 
     channels: list[Annotated[str, Field(max_length=200)]] = Field(
-        description="values, updates, messages, tools, lifecycle, input, checkpoints, tasks, custom, custom:NAME"
+        max_length=1000,
+        description="values, updates, messages, tools, lifecycle, input, checkpoints, tasks, custom, custom:NAME",
     )
-    namespaces: list[list[Annotated[str, Field(max_length=512)]]] | None = Field(
-        None, max_length=1000, description="Only below one of these."
-    )
+    namespaces: list[Namespace] | None = Field(None, max_length=1000, description="Only below one of these.")
     depth: int | None = Field(None, ge=0, description="So many levels below, at most.")
     since: int | None = Field(None, ge=-1, lt=1 << 63, description="Only events with a higher `seq`.")
 
@@ -105,5 +104,4 @@ async def socket(websocket: WebSocket, thread_id: str) -> None:
         return
     caller = identity_of(websocket)
     await websocket.accept()
-    streams = services.thread_streams
-    await Socket(websocket, streams, Commands(services, streams.journal, caller, thread), caller, thread).serve()
+    await Socket(websocket, services, caller, thread).serve()

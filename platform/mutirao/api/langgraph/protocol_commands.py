@@ -1,12 +1,12 @@
 """Commands of the thread protocol: begin a run, answer its questions, look at its agents and its state."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from mutirao.api.langgraph.protocol_events import is_breakpoint, tree
+from mutirao.api.langgraph.protocol_events import Agents, is_breakpoint
 from mutirao.api.langgraph.protocol_messages import (
     Command,
     CommandError,
@@ -32,7 +32,9 @@ from mutirao.keys import Identity, Scope
 
 _PLACES = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 _MOST_MESSAGES = 5
-_WHOLE_RUN = 100_000
+_PAGE = 1_000
+BEGIN = frozenset({"run.start", "input.respond", "input.inject", "state.fork"})
+"""Commands that begin a run."""
 
 
 class ProtocolRun(RunRequest):
@@ -65,9 +67,10 @@ class Commands:
 
     async def answer(self, command: Command) -> Done | Refused:
         """Carry it out. Never raises but for bugs, and for a database that does not answer."""
-        return await answered(command, self._carry_out)
+        return await answered(command, self.carry_out)
 
-    async def _carry_out(self, command: Command) -> Done:
+    async def carry_out(self, command: Command) -> Done:
+        """Carry it out. Raises CommandError, ValidationError, MutiraoError."""
         if command.method.startswith("subscription."):
             raise CommandError(
                 "not_supported",
@@ -153,20 +156,36 @@ class Commands:
         params = GetTree.model_validate(command.params)
         return Done(id=command.id, result={"tree": await self.tree(params.run_id)})
 
-    async def tree(self, run_id: UUID | None = None) -> dict[str, Any]:
-        """The agents of a run of this thread, the newest where none is named. Raises CommandError."""
-        events = await self.events(run_id)
-        return tree(events, events[0].workflow)
-
-    async def events(self, run_id: UUID | None = None) -> list[ThreadEvent]:
-        """All events of a run, the newest where none is named. Raises CommandError when there are none."""
+    async def tree(
+        self, run_id: UUID | None = None, look: Callable[[ThreadEvent], None] | None = None
+    ) -> dict[str, Any]:
+        """The agents of a run of this thread, the newest where none is named; `look` sees all of its events, without what
+        is large in them. Raises CommandError: there is none, or there are too many agents."""
         if run_id is None:
             head = await self._journal.head(self._project, self._thread)
             run_id = head.job if head else None
-        found = run_id and await self._journal.after(self._project, self._thread, -1, job_id=run_id, limit=_WHOLE_RUN)
-        if not found:
+        found: Agents | None = None
+        async for event in self._outlines(run_id):
+            found = found or Agents(event.workflow)
+            if not found.add(event):
+                raise CommandError("not_supported", f"the run has more than {found.MOST} agents")
+            if look is not None:
+                look(event)
+        if found is None:
             raise CommandError("no_such_run", "the thread has no such run, or nobody has begun it yet")
-        return found
+        return found.root()
+
+    async def _outlines(self, run_id: UUID | None) -> AsyncIterator[ThreadEvent]:
+        """All events of a run, page by page."""
+        last, more = -1, run_id is not None
+        while more:
+            page = await self._journal.after(
+                self._project, self._thread, last, job_id=run_id, limit=_PAGE, outlines=True
+            )
+            for event in page:
+                last = event.seq
+                yield event
+            more = len(page) == _PAGE
 
     async def _state_get(self, command: Command) -> Done:
         params = StateGet.model_validate(command.params)

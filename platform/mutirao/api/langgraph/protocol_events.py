@@ -135,20 +135,39 @@ def is_breakpoint(interrupt_id: str) -> bool:
     return interrupt_id.startswith(_BREAKPOINT)
 
 
-def tree(events: Sequence[ThreadEvent], graph_name: str) -> dict[str, Any]:
-    """The agents of a run, by namespace, and how they are."""
-    nodes: dict[tuple[str, ...], dict[str, Any]] = {(): _agent((), graph_name, "started")}
-    for method, namespace, data, _ in map(_content, events):
-        if method == "lifecycle":
-            place = tuple(namespace)
-            name = data.get("graph_name") or (place[-1].partition(":")[0] if place else graph_name)
-            known = nodes.setdefault(place, _agent(place, name, "started"))
-            known["status"] = data["event"]
-    for place, node in sorted(nodes.items()):
-        if place:
-            parent = next(nodes[place[:length]] for length in range(len(place) - 1, -1, -1) if place[:length] in nodes)
-            parent.setdefault("children", []).append(node)
-    return nodes[()]
+class Agents:
+    """The agents of a run, and how they are, from its events one after another."""
+
+    MOST = 10_000
+    _MOST_CHARS = 1 << 20  # of all namespaces
+
+    def __init__(self, graph_name: str) -> None:
+        self._graph_name = graph_name
+        self._nodes: dict[tuple[str, ...], dict[str, Any]] = {(): _agent((), graph_name, "started")}
+        self._chars = 0
+
+    def add(self, event: ThreadEvent) -> bool:
+        """Take an event into account; says whether there is still room."""
+        method, namespace, data, _ = _content(event)
+        if method != "lifecycle":
+            return True
+        place = tuple(namespace)
+        if place not in self._nodes:
+            self._chars += sum(map(len, place))
+            name = data.get("graph_name") or (place[-1].partition(":")[0] if place else self._graph_name)
+            self._nodes[place] = _agent(place, name, "started")
+        self._nodes[place]["status"] = data["event"]
+        return len(self._nodes) <= self.MOST and self._chars <= self._MOST_CHARS
+
+    def root(self) -> dict[str, Any]:
+        """The outermost one, with those below it."""
+        nodes = self._nodes
+        for place, node in sorted(nodes.items()):
+            if place:
+                above = (place[:length] for length in range(len(place) - 1, -1, -1))
+                parent = next(nodes[prefix] for prefix in above if prefix in nodes)
+                parent.setdefault("children", []).append(node)
+        return nodes[()]
 
 
 def agents(root: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ ErrorCode = Literal[
     "not_supported",
 ]
 Kept = Annotated[Any, AfterValidator(kept)]
-Namespace = list[Annotated[str, Field(max_length=512)]]
+Namespace = Annotated[list[Annotated[str, Field(max_length=512)]], Field(max_length=100)]
 
 
 class Command(BaseModel):
@@ -107,7 +107,7 @@ class InputRespond(Params):
 
     interrupt_id: str | None = None
     response: Kept = None
-    responses: list[Response] | None = None
+    responses: list[Response] | None = Field(None, max_length=1000)
     update: Json | None = None
     goto: Kept = None
     config: Json | None = None
@@ -145,7 +145,7 @@ class StateGet(Params):
     """Of `state.get`."""
 
     namespace: Namespace = Field(default_factory=list)
-    keys: list[str] | None = None
+    keys: list[str] | None = Field(None, max_length=1000)
 
 
 class ListCheckpoints(Params):

@@ -1,33 +1,39 @@
 """One WebSocket of the thread protocol: commands, their answers, and the events of its subscriptions, in one order."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from mutirao.api.langgraph.protocol_commands import Commands, answered
-from mutirao.api.langgraph.protocol_events import Filter, agents, dump, told, tree
+from mutirao.api.gate import OPENED, check_streams
+from mutirao.api.langgraph.protocol_commands import BEGIN, Commands, answered
+from mutirao.api.langgraph.protocol_events import Filter, agents, dump, told
 from mutirao.api.langgraph.protocol_messages import Command, CommandError, Done, Namespace, Refused
-from mutirao.api.langgraph.protocol_stream import ThreadStreams
+from mutirao.api.open_requests import OpenRequest, caller_of
+from mutirao.api.scopes import Class
+from mutirao.api.services import Services
 from mutirao.ids import new_id
+from mutirao.jobs.thread_journal import ThreadEvent
 from mutirao.keys import Identity
 from mutirao.logs import logger
 
 _log = logger("protocol")
 _MOST_SUBSCRIPTIONS = 100
+_MOST_NAMESPACES = 1000
 _FAILED = {"type": "error", "id": None, "error": "unknown_error", "message": "the thread's events cannot be read"}
 
 
 class _Subscribe(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    channels: list[str]
-    namespaces: list[Namespace] | None = None
+    channels: list[Annotated[str, Field(max_length=200)]]
+    namespaces: list[Namespace] | None = Field(None, max_length=_MOST_NAMESPACES)
     depth: int | None = Field(None, ge=0)
     since: int | None = Field(None, ge=-1, lt=1 << 63)
 
@@ -39,7 +45,7 @@ class _Unsubscribe(BaseModel):
 class _Reconnect(BaseModel):
     run_id: UUID
     last_event_id: str | None = None
-    subscriptions: list[str] = Field(default_factory=list)
+    subscriptions: list[str] = Field(default_factory=list, max_length=_MOST_SUBSCRIPTIONS)
 
 
 @dataclass
@@ -57,12 +63,12 @@ class Socket:
     others know. A client that reads slowly slows down its own subscriptions and nothing else.
     """
 
-    def __init__(
-        self, websocket: WebSocket, streams: ThreadStreams, commands: Commands, caller: Identity, thread_id: UUID
-    ) -> None:
+    def __init__(self, websocket: WebSocket, services: Services, caller: Identity, thread_id: UUID) -> None:
         self._websocket = websocket
-        self._streams = streams
-        self._commands = commands
+        self._services = services
+        self._opened: OpenRequest = websocket.scope[OPENED]
+        self._streams = services.thread_streams
+        self._commands = Commands(services, self._streams.journal, caller, thread_id)
         self._caller = caller
         self._thread_id = thread_id
         self._subscriptions: dict[str, _Subscription] = {}
@@ -96,11 +102,20 @@ class Socket:
             message = "a command is JSON and has an integer `id` and a `method`"
             await self._send(Refused(id=None, error="invalid_argument", message=message).model_dump())
             return
-        own = self._methods.get(command.method)
-        if own is None:
-            await self._answer(await self._commands.answer(command))
-        elif isinstance(refused := await answered(command, own), Refused):
-            await self._answer(refused)
+        carry_out = self._methods.get(command.method)
+        answer = await answered(command, self._counted(carry_out or self._commands.carry_out))
+        if carry_out is None or isinstance(answer, Refused):
+            await self._answer(answer)
+
+    def _counted(self, carry_out: Callable[[Command], Awaitable[Done]]) -> Callable[[Command], Awaitable[Done]]:
+        """The same, for a command that counts as a request over HTTP does."""
+
+        async def counted(command: Command) -> Done:
+            kind = Class.SUBMIT if command.method in BEGIN else Class.READ
+            await self._services.rate_limits.take(str(caller_of(self._caller)), kind)
+            return await carry_out(command)
+
+        return counted
 
     async def _answer(self, answer: Done | Refused) -> None:
         await self._send(answer.model_dump(exclude_none=True, mode="json"))
@@ -110,6 +125,7 @@ class Socket:
         wanted = Filter.of(params.channels, params.namespaces, params.depth)
         if len(self._subscriptions) >= _MOST_SUBSCRIPTIONS:
             raise CommandError("invalid_argument", f"a connection has at most {_MOST_SUBSCRIPTIONS} subscriptions")
+        check_streams(self._services, self._opened)
         name = str(new_id())
         done = Done(id=command.id, result={"subscription_id": name})
         await self._answer(done)  # before its first event, or the client would not know whose that is
@@ -117,6 +133,7 @@ class Socket:
         return done
 
     def _begin(self, name: str, wanted: Filter, since: int | None) -> None:
+        self._opened.streams += 1
         task = asyncio.create_task(self._tell(wanted, since), name=f"subscription:{name}")
         self._subscriptions[name] = _Subscription(wanted, task)
 
@@ -130,6 +147,7 @@ class Socket:
         subscription = self._subscriptions.pop(name, None)
         if subscription is None:
             raise CommandError("no_such_subscription", f"this connection has no subscription {name[:80]!r}")
+        self._opened.streams -= 1
         subscription.task.cancel()
         await asyncio.gather(subscription.task, return_exceptions=True)
         return subscription
@@ -138,15 +156,21 @@ class Socket:
         """Tell the subscriptions of this connection again from an event on."""
         params = _Reconnect.model_validate(command.params)
         since = _seq_of(params.last_event_id)
-        known = [name for name in params.subscriptions if name in self._subscriptions]
-        run = await self._commands.events(params.run_id)
-        missed = [event for event in run if event.seq > since]
-        filters = [(await self._end(name)).wanted for name in known]
-        shown = [told(event) for event in missed]
+        known = [name for name in dict.fromkeys(params.subscriptions) if name in self._subscriptions]
+        filters = [self._subscriptions[name].wanted for name in known]
+        missed = 0
+
+        def look(event: ThreadEvent) -> None:
+            nonlocal missed
+            missed += event.seq > since and any(wanted.wants(told(event)) for wanted in filters)
+
+        root = await self._commands.tree(params.run_id, look)
+        for name in known:
+            await self._end(name)
         result: dict[str, Any] = {
             "restored": len(known) == len(params.subscriptions),
-            "missed_events": sum(any(wanted.wants(event) for wanted in filters) for event in shown),
-            "current_namespaces": list(agents(tree(run, run[0].workflow))),
+            "missed_events": missed,
+            "current_namespaces": list(agents(root)),
         }
         done = Done(id=command.id, result=result)
         await self._answer(done)

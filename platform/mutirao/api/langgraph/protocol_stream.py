@@ -35,6 +35,7 @@ RECENT_SECONDS = 5.0
 
 _PAGE = 500
 _UNBEGUN = -1
+_RUNS_HEARD = 2  # the one whose events are told, and the one that waits behind it
 
 
 class ThreadStreams:
@@ -54,7 +55,7 @@ class ThreadStreams:
         With `since`, every event with a higher `seq`. Without it, from the beginning of the newest run: the one that is
         under way, else the next one, else the one that has just ended or that waits for a person.
         """
-        async with _Bell(self._notices, thread_id) as bell:
+        async with Bell(self._notices, thread_id) as bell:
             with self._reading(project_id, thread_id, wanted) as reader:
                 first = since if since is not None else await self._beginning(project_id, thread_id, bell)
                 async with aclosing(self._events(project_id, thread_id, reader, bell, first)) as events:
@@ -69,7 +70,7 @@ class ThreadStreams:
                         reader.moved(event.seq)
 
     async def _events(
-        self, project_id: UUID, thread_id: UUID, reader: "_Reader", bell: "_Bell", cursor: int
+        self, project_id: UUID, thread_id: UUID, reader: "_Reader", bell: "Bell", cursor: int
     ) -> AsyncGenerator[ThreadEvent | None, None]:
         """All events after a number, for ever; None after some time without one."""
         idle = 0.0
@@ -105,12 +106,12 @@ class ThreadStreams:
             if not readers.all and self._readers.get(key) is readers:
                 del self._readers[key]
 
-    async def _newer(self, project_id: UUID, thread_id: UUID, bell: "_Bell") -> bool:
+    async def _newer(self, project_id: UUID, thread_id: UUID, bell: "Bell") -> bool:
         """Whether there is a run whose news this stream has not been listening for; from now on it is."""
         head = await self.journal.head(project_id, thread_id)
         return head is not None and await bell.listen(head.job)
 
-    async def _beginning(self, project_id: UUID, thread_id: UUID, bell: "_Bell") -> int:
+    async def _beginning(self, project_id: UUID, thread_id: UUID, bell: "Bell") -> int:
         """The number after which a stream begins that has said nothing about it."""
         head = await self.journal.head(project_id, thread_id)
         if head is not None and head.rests:
@@ -120,11 +121,9 @@ class ThreadStreams:
         await bell.listen(head.job)
         if head.rests and not head.asks and (head.ended_ago or 0.0) > RECENT_SECONDS:
             return head.last
-        if head.base:
-            return head.base
-        return await self.journal.last(project_id, thread_id)
+        return head.base or head.told
 
-    async def _next(self, project_id: UUID, thread_id: UUID, bell: "_Bell", old: Head) -> Head:
+    async def _next(self, project_id: UUID, thread_id: UUID, bell: "Bell", old: Head) -> Head:
         """The run that comes after this one within a moment; this one when none comes."""
         until = time.monotonic() + BEGIN_SECONDS
         while (left := until - time.monotonic()) > 0:
@@ -136,29 +135,32 @@ class ThreadStreams:
         return old
 
 
-class _Bell:
-    """Rings when a run is accepted in a thread, and at every event of the run it listens to."""
+class Bell:
+    """Rings when a run is accepted in a thread, and at every event of the runs it listens to: the last two."""
 
     def __init__(self, notices: Notices, thread_id: UUID) -> None:
         self._notices = notices
         self._thread_id = thread_id
-        self._job: UUID | None = None
+        self._runs: dict[UUID, AsyncExitStack] = {}
         self._news = asyncio.Event()
         self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> "_Bell":
+    async def __aenter__(self) -> "Bell":
         await self._stack.enter_async_context(self._notices.waiting(f"{THREAD}{self._thread_id}", self._news))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+        for registered in (*self._runs.values(), self._stack):
+            await registered.aclose()
 
     async def listen(self, job_id: UUID) -> bool:
-        """Listen to this run, too; says whether it is another one than before."""
-        if job_id == self._job:
+        """Listen to this run, too, and to the one that was named before it; says whether it did not before."""
+        if job_id in self._runs:
             return False
-        self._job = job_id
-        await self._stack.enter_async_context(self._notices.waiting(str(job_id), self._news))
+        self._runs[job_id] = AsyncExitStack()
+        await self._runs[job_id].enter_async_context(self._notices.waiting(str(job_id), self._news))
+        if len(self._runs) > _RUNS_HEARD:
+            await self._runs.pop(next(iter(self._runs))).aclose()
         return True
 
     def clear(self) -> None:

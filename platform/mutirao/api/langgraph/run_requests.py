@@ -9,6 +9,7 @@ from mutirao.api.langgraph.stream_modes import MODES, as_list
 from mutirao.api.services import Services
 from mutirao.api.submission import Json, kept
 from mutirao.assistants import in_step
+from mutirao.callers import CALLER, nobodys, without_caller
 from mutirao.errors import InvalidInput
 from mutirao.jobs.records import LONGEST_SECONDS, Job, RunOptions, StreamOptions, Submission
 from mutirao.keys import Identity, Scope
@@ -26,18 +27,36 @@ WITHOUT_EFFECT = ("feedback_keys", "langsmith_tracer")
 _SHOWN = (*WITHOUT_EFFECT, "strict_resume")
 
 MultitaskStrategy = Literal["reject", "enqueue", "interrupt", "rollback"]
-Steps = Literal["*"] | list[str]
+_MOST_WORDS = 1000
+Steps = Literal["*"] | Annotated[list[str], Field(max_length=_MOST_WORDS)]
 Kept = Annotated[Any, AfterValidator(kept)]
 
 
+def _known_place(given: dict[str, Any]) -> dict[str, Any]:
+    """Where something is in a thread; only what names that goes on to the graph."""
+    for name in ("thread_id", "checkpoint_id", "checkpoint_ns"):
+        if given.get(name) is not None and not isinstance(given[name], str):
+            raise ValueError(f"{name} is text")
+    if given.get("checkpoint_map") is not None and not isinstance(given["checkpoint_map"], dict):
+        raise ValueError("checkpoint_map is an object")
+    if unknown := [name for name in given if name not in _PLACE]:
+        raise ValueError(f"unknown key {unknown[0][:80]!r}; there are {', '.join(_PLACE)}")
+    return given
+
+
+_PLACE = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
+Checkpoint = Annotated[Json, AfterValidator(_known_place)]
+"""Place of a state in its thread."""
+
+
 def _modes(given: Any) -> list[str]:
-    modes = as_list(given) if isinstance(given, (str, list)) else None
-    if modes is None or not all(mode in (*MODES, "lifecycle") for mode in modes):
-        raise ValueError(f"unknown stream mode in {given!r}; there are {', '.join(MODES)}")
-    return modes
+    asked = given if isinstance(given, list) else [given]
+    if not all(isinstance(mode, str) and mode in (*MODES, "lifecycle") for mode in asked):
+        raise ValueError(f"unknown stream mode in {str(given)[:200]}; there are {', '.join(MODES)}")
+    return as_list(asked)
 
 
-StreamModes = Annotated[list[str], BeforeValidator(_modes)]
+StreamModes = Annotated[list[str], BeforeValidator(_modes), Field(max_length=_MOST_WORDS)]
 
 
 class Command(BaseModel):
@@ -66,13 +85,13 @@ class RunRequest(BaseModel):
     metadata: Json = Field(default_factory=dict)
     config: Json = Field(default_factory=dict, description='`{"tags", "recursion_limit", "configurable"}`')
     context: Json | None = Field(None, description="Static context of the run.")
-    checkpoint: Json | None = Field(None, description="Where to begin in the thread.")
+    checkpoint: Checkpoint | None = Field(None, description="Where to begin in the thread.")
     checkpoint_id: str | None = Field(None, max_length=64, description="The same, by its id alone.")
     checkpoint_during: bool | None = Field(None, description="Deprecated: `durability`.")
     durability: Literal["sync", "async", "exit"] | None = Field(None, description="When checkpoints are written.")
     interrupt_before: Steps | None = None
     interrupt_after: Steps | None = None
-    feedback_keys: list[str] | None = None
+    feedback_keys: list[str] | None = Field(None, max_length=_MOST_WORDS)
     langsmith_tracer: Kept = None
     strict_resume: bool | None = Field(None, description="Fail when it answers what nobody asks.")
     webhook: str | None = Field(None, max_length=2048, description="Where to tell of its end.")
@@ -126,31 +145,72 @@ class ConfigAmbiguous(InvalidInput):
     status = 400
 
 
-_CALLER = "langgraph_auth_"  # how keys begin that say who is calling
 AnyRequest = TypeVar("AnyRequest", bound=RunRequest)
 Batch = Annotated[list[RunRequest], Field(min_length=1, max_length=1000)]
 
 
 async def start_run(
-    services: Services, caller: Identity, request: RunRequest, thread_id: UUID | None = None, *, live: bool = False
+    services: Services,
+    caller: Identity,
+    request: RunRequest,
+    thread_id: UUID | None = None,
+    *,
+    live: bool = False,
+    urgent: bool = False,
 ) -> Job:
-    """Resolve the assistant, commit the run, then hint. Without a thread it gets one of its own.
+    """Resolve the assistant, commit the run, then hint. Without a thread it gets one of its own. `live`: somebody
+    reads its stream; `urgent`: somebody waits for it, and idle workers need no hint.
 
     Raises:
         NotFound: no such assistant or thread.
         ConfigAmbiguous: it has both a context and configurable fields.
         ThreadBusy: the thread has an active run and the strategy is `reject`.
+        AlreadyDecided: it answers a question whose time to decide has passed.
         Forbidden: it answers what people are asked, and the caller may not approve.
         AddressRefused: nothing may be sent to its webhook.
     """
-    request = await admitted(services, caller, request)
+    submission = await _resolved(services, caller, request, thread_id, live=live, urgent=live or urgent)
+    await services.limits.check("max_queued_jobs", caller.project_id)
+    if thread_id is None and not submission.ephemeral:
+        await services.limits.check("max_threads", caller.project_id)
+    job = await services.runs.accept(submission, create_thread=request.if_not_exists == "create")
+    _hint(services, submission, job)
+    return job
+
+
+async def start_runs(services: Services, caller: Identity, requests: Batch) -> list[Job]:
+    """As `start_run`, for runs that each get a thread of their own: all of them are committed, or none."""
+    submissions = [await _resolved(services, caller, request, None) for request in requests]
+    for limit in ("max_queued_jobs", "max_threads"):
+        await services.limits.check(limit, caller.project_id)
+    jobs = await services.runs.accept_all(submissions)
+    for submission, job in zip(submissions, jobs, strict=True):
+        _hint(services, submission, job)
+    return jobs
+
+
+def _hint(services: Services, submission: Submission, job: Job) -> None:
+    if not submission.delay_seconds:
+        services.hints.send(job.queue, job.id)
+
+
+async def _resolved(
+    services: Services,
+    caller: Identity,
+    request: RunRequest,
+    thread_id: UUID | None,
+    *,
+    live: bool = False,
+    urgent: bool = False,
+) -> Submission:
+    request = await admitted(services, request)
     if request.command is not None and request.command.resume is not None:
         caller.need(Scope.APPROVE)
-    assistant = await services.assistants.resolve(caller.project_id, request.assistant_id)
+    assistant = await services.known_assistants.resolve(caller.project_id, request.assistant_id)
     workflow = await services.catalogue.get(assistant.workflow)
     config, context = assistant.merged(*_in_step(request))
     known = {"graph_id": workflow.name, "assistant_id": str(assistant.id)}
-    submission = Submission(
+    return Submission(
         project_id=caller.project_id,
         workflow=workflow.name,
         version=workflow.version,
@@ -160,32 +220,41 @@ async def start_run(
         metadata={**assistant.metadata, **known, **request.metadata},
         thread_id=thread_id,
         assistant_id=assistant.id,
-        run=request.options(config, context, live=live),
+        run=request.options(stamped(config, caller), context, live=live),
         webhook=request.webhook,
         created_by=caller.actor,
+        may_approve=Scope.APPROVE in caller.scopes,
         ephemeral=thread_id is None and request.on_completion == "delete",
         max_attempts=services.settings.worker.attempts,
         delay_seconds=request.after_seconds,
+        urgent=urgent and not request.after_seconds,
     )
-    job = await services.runs.accept(submission, create_thread=request.if_not_exists == "create")
-    if not request.after_seconds:
-        services.hints.send(job.queue, job.id)
-    return job
 
 
-async def admitted(services: Services, caller: Identity, request: AnyRequest) -> AnyRequest:
-    """The request without what only this server may say: who the caller is.
+async def admitted(services: Services, request: AnyRequest) -> AnyRequest:
+    """The request without what only this server may say: who the caller is. `stamped` says so.
 
     Raises:
         AddressRefused: nothing may be sent to its webhook.
     """
     if request.webhook is not None:
         await services.outbound.check(request.webhook)
-    given = request.config.get("configurable")
-    if caller.user is not None or not isinstance(given, dict):
-        return request
-    own = {name: value for name, value in given.items() if not name.startswith(_CALLER)}
-    return request.model_copy(update={"config": {**request.config, "configurable": own}})
+    changes: dict[str, Any] = {"config": without_caller(request.config)}
+    if request.context is not None:
+        changes["context"] = nobodys(request.context)
+    return request.model_copy(update=changes)
+
+
+def stamped(config: dict[str, Any], caller: Identity) -> dict[str, Any]:
+    """The config of a run, whose graph finds who asked for it where LangGraph's server puts it."""
+    if caller.user is None:
+        return config
+    told = {
+        f"{CALLER}user": caller.user,
+        f"{CALLER}user_id": caller.subject,
+        f"{CALLER}permissions": caller.user.get("permissions") or [],
+    }
+    return {**config, "configurable": {**(config.get("configurable") or {}), **told}}
 
 
 def _in_step(request: RunRequest) -> tuple[dict[str, Any], dict[str, Any]]:

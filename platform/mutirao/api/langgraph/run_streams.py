@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,9 +47,12 @@ class RunAnswer(FrameStream):
         self._whole = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await super().__call__(scope, receive, send)
-        if self._gone is not None and not self._whole:
-            await self._gone()
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # Also when the request itself is cancelled: what is to be done is done to its end.
+            if self._gone is not None and not self._whole:
+                await asyncio.shield(self._gone())
 
     async def _send(self, send: Send) -> None:
         await super()._send(send)
@@ -109,10 +112,12 @@ EVERYTHING = Wanted()
 class Frames:
     """Turns entries of a run's journal into frames. `id_of` makes the id of a frame out of time and place; None: no ids.
 
-    Native events are no frames, but for the beginning of another attempt and the failure of the run.
+    Native events are no frames, but for the beginning of another attempt and the failure of the run. `last` is the entry
+    that was seen last.
     """
 
     def __init__(self, run_id: UUID, wanted: Wanted, id_of: Callable[[datetime, int], str] | None) -> None:
+        self.last: Entry | None = None
         self._run_id = str(run_id)
         self._wanted = wanted
         self._id_of = id_of
@@ -120,6 +125,7 @@ class Frames:
     def of(self, entries: Sequence[Entry]) -> Iterator[bytes]:
         """Frames of these entries, in their order."""
         for entry in entries:
+            self.last = entry
             found = self._frame(entry)
             if found is not None:
                 yield found
@@ -169,12 +175,13 @@ async def followed(
     """Frames in chunks, as they come, until the run is at rest; a comment when nothing has come for some time."""
     idle = services.settings.api.stream_heartbeat_seconds
     journal = services.journal.batches(project_id, job_id, after=after, until_rest=True, idle_seconds=idle)
-    async with aclosing(journal) as batches:
-        async for batch in batches:
-            for chunk in chunks(frames.of(batch)):
-                yield chunk
-            if not batch:
-                yield HEARTBEAT
+    with suppress(NotFound):  # deleted meanwhile: nothing more is to be told
+        async with aclosing(journal) as batches:
+            async for batch in batches:
+                for chunk in chunks(frames.of(batch)):
+                    yield chunk
+                if not batch:
+                    yield HEARTBEAT
 
 
 async def result(services: Services, project_id: UUID, job: Job) -> AsyncGenerator[bytes, None]:

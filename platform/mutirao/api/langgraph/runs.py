@@ -1,7 +1,6 @@
 """Runs: create, stream, wait, list, join, cancel, delete; in a thread, or in one of their own."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -9,22 +8,25 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from mutirao.api.langgraph import run_streams
-from mutirao.api.langgraph.run_requests import Batch, RunRequest, start_run
-from mutirao.api.langgraph.run_streams import RunAnswer, Wanted, where
+from mutirao.api.filter_limits import check_filters
+from mutirao.api.langgraph import run_answers
+from mutirao.api.langgraph.run_answers import Action
+from mutirao.api.langgraph.run_requests import Batch, RunRequest, start_run, start_runs
+from mutirao.api.langgraph.run_streams import Wanted
 from mutirao.api.langgraph.stream_modes import MODES, as_list
+from mutirao.api.open_requests import caller_of
 from mutirao.api.problems import details
-from mutirao.api.services import Caller, HasServices, Services
+from mutirao.api.scopes import Class
+from mutirao.api.services import Caller, HasServices
 from mutirao.api.submission import Json
 from mutirao.assistants import select, system_id
+from mutirao.callers import without_caller
 from mutirao.errors import InvalidInput, NotFound
 from mutirao.jobs.records import Job
 from mutirao.jobs.runs import RunStatus, status_of
-from mutirao.keys import Identity, Scope
 
 router = APIRouter(tags=["langgraph: runs"])
 
-Action = Literal["interrupt", "rollback"]
 RunField = Literal[
     "run_id", "thread_id", "assistant_id", "created_at", "updated_at", "status", "metadata", "kwargs",
     "multitask_strategy", "cancel_reason",
@@ -96,7 +98,8 @@ def _kwargs(job: Job) -> dict[str, Any]:
     if job.run is None:
         return found
     run, stream = job.run, job.run.stream
-    found |= {"command": run.command, "config": run.config, "context": run.context, "webhook": job.webhook}
+    config = without_caller(run.config)
+    found |= {"command": run.command, "config": config, "context": run.context, "webhook": job.webhook}
     found |= {"stream_mode": stream.modes, "stream_subgraphs": stream.subgraphs, "stream_resumable": stream.resumable}
     found |= {"interrupt_before": run.interrupt_before, "interrupt_after": run.interrupt_after}
     return found | {"checkpoint": run.checkpoint, "durability": run.durability, **run.kwargs}
@@ -144,8 +147,9 @@ async def create_thread_run(
 
 @router.post("/runs/batch", responses=_CREATE)
 async def create_runs(requests: Batch, services: HasServices, caller: Caller) -> list[Run]:
-    """Begin several runs, each in a thread of its own."""
-    return [Run.of(await start_run(services, caller, request)) for request in requests]
+    """Begin several runs, each in a thread of its own: all of them, or none."""
+    await services.rate_limits.take(str(caller_of(caller)), Class.SUBMIT, len(requests) - 1)  # the gate has taken one
+    return [Run.of(job) for job in await start_runs(services, caller, requests)]
 
 
 @router.post("/runs/stream", response_class=Response, responses={**_CREATE, 200: _SSE})
@@ -153,7 +157,7 @@ async def stream_new_run(
     request: RunRequest, services: HasServices, caller: Caller, namespace: Namespaces = None
 ) -> Response:
     """Begin a run in a thread of its own, and follow it."""
-    return await _stream_new(services, caller, request, None, namespace)
+    return await run_answers.stream_new(services, caller, request, None, namespace)
 
 
 @router.post("/threads/{thread_id}/runs/stream", response_class=Response, responses={**_CREATE, 200: _SSE})
@@ -161,13 +165,13 @@ async def stream_new_thread_run(
     thread_id: UUID, request: RunRequest, services: HasServices, caller: Caller, namespace: Namespaces = None
 ) -> Response:
     """Begin a run in a thread, and follow it."""
-    return await _stream_new(services, caller, request, thread_id, namespace)
+    return await run_answers.stream_new(services, caller, request, thread_id, namespace)
 
 
 @router.post("/runs/wait", response_model=Any, responses=_CREATE)
 async def wait_for_new_run(request: RunRequest, services: HasServices, caller: Caller) -> Response:
     """Begin a run in a thread of its own; answers with what it has come to: its values, or `__error__`."""
-    return await _wait_for_new(services, caller, request)
+    return await run_answers.wait_for_new(services, caller, request)
 
 
 @router.post("/threads/{thread_id}/runs/wait", response_model=Any, responses=_CREATE)
@@ -175,7 +179,7 @@ async def wait_for_new_thread_run(
     thread_id: UUID, request: RunRequest, services: HasServices, caller: Caller
 ) -> Response:
     """Begin a run in a thread; answers with what it has come to: its values, or `__error__`."""
-    return await _wait_for_new(services, caller, request, thread_id)
+    return await run_answers.wait_for_new(services, caller, request, thread_id)
 
 
 # --- look
@@ -199,6 +203,7 @@ async def list_runs(
 @router.post("/runs/search", responses=_FAILURES)
 async def search_runs(search: RunSearch, services: HasServices, caller: Caller) -> list[Run]:
     """Runs of the project, newest first."""
+    check_filters(services.settings.api, metadata=search.metadata)
     assistant = workflow = None
     if search.agent_id:
         found = await services.assistants.resolve(caller.project_id, search.agent_id)
@@ -245,7 +250,7 @@ async def join_run(
     job: InThread, services: HasServices, caller: Caller, cancel_on_disconnect: CancelOnDisconnect = False
 ) -> Response:
     """What a run has come to, once it is at rest."""
-    return _waiting(services, caller, job, cancel=cancel_on_disconnect)
+    return run_answers.waiting(services, caller, job, cancel=cancel_on_disconnect)
 
 
 @router.get("/runs/{run_id}/wait", response_model=Any, responses=_FAILURES)
@@ -253,7 +258,7 @@ async def wait_for_run(
     job: OnItsOwn, services: HasServices, caller: Caller, cancel_on_disconnect: CancelOnDisconnect = False
 ) -> Response:
     """What a run has come to, once it is at rest."""
-    return _waiting(services, caller, job, cancel=cancel_on_disconnect)
+    return run_answers.waiting(services, caller, job, cancel=cancel_on_disconnect)
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}/stream", response_class=Response, responses={**_FAILURES, 200: _SSE})
@@ -267,7 +272,7 @@ async def join_stream(
     last_event_id: LastEventId = None,
 ) -> Response:
     """Follow a run from now on, or from behind the frame `Last-Event-ID`; what is over is told to nobody else."""
-    return _joined(services, caller, job, wanted, last_event_id, request, cancel=cancel_on_disconnect)
+    return run_answers.joined(services, caller, job, wanted, last_event_id, request, cancel=cancel_on_disconnect)
 
 
 @router.get("/runs/{run_id}/stream", response_class=Response, responses={**_FAILURES, 200: _SSE})
@@ -281,7 +286,7 @@ async def join_stream_of_run(
     last_event_id: LastEventId = None,
 ) -> Response:
     """As the route with the thread."""
-    return _joined(services, caller, job, wanted, last_event_id, request, cancel=cancel_on_disconnect)
+    return run_answers.joined(services, caller, job, wanted, last_event_id, request, cancel=cancel_on_disconnect)
 
 
 # --- end
@@ -305,6 +310,8 @@ async def cancel_runs(
         raise InvalidInput("send thread_id and run_ids, or status")
     if not found:
         raise NotFound("no active runs found to cancel")
+    said = {"count": found, "action": action, "status": request.status}
+    await services.audit.record(caller, "run.cancel_many", request.thread_id, said)
 
 
 @router.post("/threads/{thread_id}/runs/{run_id}/cancel", response_model=dict[str, Any], responses=_CANCEL)
@@ -317,7 +324,7 @@ async def cancel_thread_run(
     action: Action = "interrupt",
 ) -> Response:
     """Ask for the end of a run; 202, or with `wait` 200 once nothing of it runs any more."""
-    return await _cancelled(services, caller, run_id, thread_id, wait=wait, action=action)
+    return await run_answers.cancelled(services, caller, run_id, thread_id, wait=wait, action=action)
 
 
 @router.post("/runs/{run_id}/cancel", response_model=dict[str, Any], responses=_CANCEL)
@@ -325,106 +332,24 @@ async def cancel_run(
     run_id: UUID, services: HasServices, caller: Caller, wait: Wait = False, action: Action = "interrupt"
 ) -> Response:
     """As the route with the thread."""
-    return await _cancelled(services, caller, run_id, None, wait=wait, action=action)
+    return await run_answers.cancelled(services, caller, run_id, None, wait=wait, action=action)
 
 
 @router.delete("/threads/{thread_id}/runs/{run_id}", status_code=204, responses=_FAILURES)
 async def delete_thread_run(job: InThread, services: HasServices, caller: Caller) -> None:
     """Delete a run with its events. Its thread keeps its state; of one that is active nothing is left, once it has ended."""
-    await _deleted(services, caller, job)
+    await run_answers.deleted(services, caller, job)
 
 
 @router.delete("/runs/{run_id}", status_code=204, responses=_FAILURES)
 async def delete_run(job: OnItsOwn, services: HasServices, caller: Caller) -> None:
     """As the route with the thread."""
-    await _deleted(services, caller, job)
-
-
-# --- how
+    await run_answers.deleted(services, caller, job)
 
 
 def _accepted(response: Response, job: Job) -> Run:
     response.headers.update({"Content-Location": f"/threads/{job.thread_id}/runs/{job.id}"})
     return Run.of(job)
-
-
-async def _stream_new(
-    services: Services, caller: Identity, request: RunRequest, thread_id: UUID | None, namespaces: list[str] | None
-) -> Response:
-    job = await start_run(services, caller, request, thread_id, live=True)
-    frames = run_streams.stream(services, caller.project_id, job, after=0, wanted=Wanted(None, namespaces))
-    return RunAnswer(
-        frames, where(job, "stream"), gone=_ender(services, caller, job, request.on_disconnect == "cancel")
-    )
-
-
-async def _wait_for_new(
-    services: Services, caller: Identity, request: RunRequest, thread_id: UUID | None = None
-) -> Response:
-    if "stream_mode" not in request.model_fields_set:
-        request = request.model_copy(update={"stream_mode": []})
-    job = await start_run(services, caller, request, thread_id)
-    return _waiting(services, caller, job, cancel=request.on_disconnect == "cancel")
-
-
-def _waiting(services: Services, caller: Identity, job: Job, *, cancel: bool) -> Response:
-    return _json(run_streams.result(services, caller.project_id, job), services, caller, job, cancel=cancel)
-
-
-def _json(
-    body: AsyncGenerator[bytes, None], services: Services, caller: Identity, job: Job, *, cancel: bool = False
-) -> Response:
-    gone = _ender(services, caller, job, cancel)
-    return RunAnswer(body, where(job, "join"), media_type="application/json", gone=gone)
-
-
-def _joined(
-    services: Services,
-    caller: Identity,
-    job: Job,
-    wanted: Wanted,
-    last_event_id: str | None,
-    request: Request,
-    *,
-    cancel: bool,
-) -> Response:
-    resumed = bool(last_event_id) and last_event_id != "-1"
-    after = run_streams.seq_of(last_event_id) if last_event_id else job.last_seq
-    over = not last_event_id and not status_of(job).active
-    frames = run_streams.stream(services, caller.project_id, job, after=after, resumed=resumed or over, wanted=wanted)
-    query = f"?{request.url.query}" if request.url.query else ""
-    return RunAnswer(frames, where(job, f"stream{query}"), gone=_ender(services, caller, job, cancel))
-
-
-def _ender(services: Services, caller: Identity, job: Job, cancel: bool) -> Any:
-    """What is done when the reader goes away: ask for the run's end, when that was wanted."""
-    if not cancel:
-        return None
-    caller.need(Scope.SUBMIT)  # joining alone is reading
-
-    async def end() -> None:
-        with suppress(NotFound):  # it has ended by itself meanwhile
-            await services.runs.cancel(caller.project_id, job.id)
-
-    return end
-
-
-async def _cancelled(
-    services: Services, caller: Identity, run_id: UUID, thread_id: UUID | None, *, wait: bool, action: Action
-) -> Response:
-    job = await services.runs.cancel(caller.project_id, run_id, thread_id, rollback=action == "rollback")
-    if not wait:
-        return Response(status_code=202)
-    return _json(run_streams.ended(services, caller.project_id, job), services, caller, job)
-
-
-async def _deleted(services: Services, caller: Identity, job: Job) -> None:
-    if await services.runs.delete(caller.project_id, job.id):
-        return
-    with suppress(NotFound):
-        await services.runs.cancel(caller.project_id, job.id, rollback=True)
-    async for _ in run_streams.ended(services, caller.project_id, job):
-        pass
 
 
 def _selected(jobs: Sequence[Job], fields: Sequence[str] | None) -> list[dict[str, Any]]:

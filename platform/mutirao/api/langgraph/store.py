@@ -6,16 +6,18 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from mutirao.api.filter_limits import check_filters
 from mutirao.api.problems import details
 from mutirao.api.services import Caller, HasServices, Services
 from mutirao.api.submission import Json
 from mutirao.projects import Identity
-from mutirao.store import Item, checked
+from mutirao.store import MOST_CHARS, MOST_LABELS, Item, checked
 
 router = APIRouter(prefix="/store", tags=["langgraph: store"])
 
 LONGEST_TTL_MINUTES = 10 * 366 * 24 * 60
-Labels = Annotated[list[str], Field(max_length=32)]
+Labels = Annotated[list[Annotated[str, Field(max_length=MOST_CHARS)]], Field(max_length=MOST_LABELS)]
+_MOST_PATHS = 100
 
 
 class NewItem(BaseModel):
@@ -24,7 +26,9 @@ class NewItem(BaseModel):
     namespace: Labels
     key: str
     value: Json
-    index: Literal[False] | list[str] | None = Field(None, description="Paths to index; false: none.")
+    index: Literal[False] | Annotated[list[str], Field(max_length=_MOST_PATHS)] | None = Field(
+        None, description="Paths to index; false: none."
+    )
     ttl: float | None = Field(None, gt=0, le=LONGEST_TTL_MINUTES, description="Minutes.")
 
 
@@ -72,6 +76,7 @@ class Namespaces(BaseModel):
 async def put_item(request: NewItem, services: HasServices, caller: Caller) -> Response:
     """Write an item, whether it is there or not."""
     checked(request.namespace)
+    await services.limits.check("max_store_items", caller.project_id)
     embedding = await _embedding_of(services, caller, request)
     await services.items.put(
         caller.project_id,
@@ -107,6 +112,7 @@ async def delete_item(request: ItemKey, services: HasServices, caller: Caller) -
 @router.post("/items/search", responses=details(400, 401, 413, 422, 503))
 async def search_items(request: ItemSearch, services: HasServices, caller: Caller) -> Items:
     """Items below a namespace, the newest first; with `query` and an index, the nearest first."""
+    check_filters(services.settings.api, filter=request.filter)
     near = None
     if request.query and await services.store_index.there():
         near = await services.store_index.of_question(caller.project_id, request.query)

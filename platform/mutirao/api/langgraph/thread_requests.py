@@ -8,7 +8,8 @@ from fastapi import Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
 from mutirao.api.langgraph.extracts import known_path
-from mutirao.api.langgraph.lists import Order, SearchPage
+from mutirao.api.langgraph.lists import MOST_SELECTED, Order, SearchPage
+from mutirao.api.langgraph.run_requests import Checkpoint
 from mutirao.api.submission import Json, kept
 from mutirao.threads import Status
 
@@ -30,7 +31,9 @@ def _state_field(name: str) -> str:
     return name
 
 
-StateFields = list[Annotated[str, Field(max_length=512), AfterValidator(_state_field)]]
+StateFields = Annotated[
+    list[Annotated[str, Field(max_length=512), AfterValidator(_state_field)]], Field(max_length=MOST_SELECTED)
+]
 SelectState = Annotated[StateFields | None, Query(description="Fields of the state; `values.<key>`: one key.")]
 
 
@@ -87,7 +90,7 @@ class Update(BaseModel):
 class Superstep(BaseModel):
     """Changes that are one step."""
 
-    updates: list[Update]
+    updates: list[Update] = Field(max_length=MOST_IDS)
 
 
 class NewThread(BaseModel):
@@ -97,7 +100,9 @@ class NewThread(BaseModel):
     metadata: Json | None = None
     if_exists: Literal["raise", "do_nothing"] | None = None
     ttl: AnyTtl | None = None
-    supersteps: list[Superstep] | None = Field(None, description="Needs `graph_id` in the metadata.")
+    supersteps: list[Superstep] | None = Field(
+        None, max_length=MOST_IDS, description="Needs `graph_id` in the metadata."
+    )
 
 
 class ThreadChanges(BaseModel):
@@ -121,7 +126,7 @@ class SearchRequest(Filters, SearchPage):
 
     sort_by: Literal["thread_id", "status", "created_at", "updated_at", "state_updated_at"] | None = None
     sort_order: Order | None = None
-    select: list[Selected] | None = None
+    select: list[Selected] | None = Field(None, max_length=MOST_SELECTED)
     extract: dict[str, str] | None = Field(
         None, max_length=MOST_EXTRACTS, description='Names for places: `{"last": "values.messages[-1].content"}`.'
     )
@@ -150,7 +155,7 @@ class Pruned(BaseModel):
 class StateRequest(BaseModel):
     """Which state."""
 
-    checkpoint: Json
+    checkpoint: Checkpoint
     subgraphs: bool = False
     select: StateFields | None = None
 
@@ -160,7 +165,7 @@ class StateUpdate(BaseModel):
 
     values: Kept = None
     as_node: str | None = None
-    checkpoint: Json | None = None
+    checkpoint: Checkpoint | None = None
     checkpoint_id: str | None = Field(None, max_length=64)
 
 
@@ -176,7 +181,7 @@ class HistoryRequest(BaseModel):
     """Which states."""
 
     limit: int = Field(10, ge=1, le=1000)
-    before: Annotated[str, Field(max_length=64)] | Json | None = None
+    before: Annotated[str, Field(max_length=64)] | Checkpoint | None = None
     metadata: Json | None = None
-    checkpoint: Json | None = None
+    checkpoint: Checkpoint | None = None
     select: StateFields | None = None

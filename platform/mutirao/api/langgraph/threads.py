@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 
 from mutirao.api import thread_verbs
+from mutirao.api.filter_limits import check_filters
 from mutirao.api.langgraph.extracts import extract
 from mutirao.api.langgraph.lists import paginate
 from mutirao.api.langgraph.thread_requests import (
@@ -26,6 +27,7 @@ from mutirao.api.langgraph.thread_requests import (
 )
 from mutirao.api.problems import details
 from mutirao.api.services import Caller, HasServices
+from mutirao.callers import without_caller
 from mutirao.threads import Search, SortBy, Storage, Thread
 
 router = APIRouter(prefix="/threads", tags=["langgraph: threads"])
@@ -37,6 +39,7 @@ _SORT: dict[str, SortBy] = {"thread_id": "id"}
 async def create_thread(request: NewThread, services: HasServices, caller: Caller) -> ThreadAnswer:
     """Keep a thread; with `supersteps`, in the state that they lead to."""
     ttl = request.ttl
+    await services.limits.check("max_threads", caller.project_id)
     thread, new = await services.threads.create(
         caller.project_id,
         thread_id=request.thread_id,
@@ -61,6 +64,7 @@ async def search_threads(
     request: SearchRequest, response: Response, services: HasServices, caller: Caller
 ) -> list[ThreadAnswer]:
     """Threads of the project, but those that stateless runs have for themselves."""
+    check_filters(services.settings.api, metadata=request.metadata, values=request.values)
     search = _search(request)
     found = await services.threads.search(caller.project_id, search)
     rows = await paginate(response, found, request, lambda: services.threads.count(caller.project_id, search))
@@ -70,6 +74,7 @@ async def search_threads(
 @router.post("/count", responses=details(401, 413, 422))
 async def count_threads(request: Filters, services: HasServices, caller: Caller) -> int:
     """How many threads there are."""
+    check_filters(services.settings.api, metadata=request.metadata, values=request.values)
     search = Search(metadata=request.metadata, values=request.values, status=request.status, ids=request.ids)
     return await services.threads.count(caller.project_id, search)
 
@@ -133,6 +138,7 @@ async def delete_thread(thread_id: UUID, services: HasServices, caller: Caller) 
 @router.post("/{thread_id}/copy", responses=details(401, 404, 422), response_model_exclude_unset=True)
 async def copy_thread(thread_id: UUID, services: HasServices, caller: Caller) -> ThreadAnswer:
     """A new thread with the same state and history."""
+    await services.limits.check("max_threads", caller.project_id)
     return shown(await services.threads.copy(caller.project_id, thread_id))
 
 
@@ -190,7 +196,8 @@ async def search_history(
     thread_id: UUID, request: HistoryRequest, services: HasServices, caller: Caller
 ) -> list[dict[str, Any]]:
     """States of a thread, newest first."""
-    asked = request.model_dump(exclude={"select"})
+    check_filters(services.settings.api, metadata=request.metadata)
+    asked = request.model_dump(exclude={"select"}, exclude_none=True)
     found = await thread_verbs.history(services, caller.project_id, thread_id, asked)
     return [thread_verbs.selected(state, request.select) for state in found]
 
@@ -222,7 +229,7 @@ def shown(
         "updated_at": thread.updated_at,
         "state_updated_at": thread.state_updated_at,
         "metadata": {name: value for name, value in named.items() if value} | thread.metadata,
-        "config": thread.config,
+        "config": without_caller(thread.config),
         "context": {},
         "status": thread.status,
         "values": thread.values,

@@ -45,7 +45,7 @@ async def list_artifacts(job_id: UUID, services: HasServices, caller: Caller) ->
 @router.get(
     "/jobs/{job_id}/artifacts/{name:path}",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/octet-stream": {}}}, **responses(401, 404, 422)},
+    responses={200: {"content": {"*/*": {}}}, **responses(401, 404, 422)},
 )
 async def download_artifact(job_id: UUID, name: str, services: HasServices, caller: Caller) -> StreamingResponse:
     """The content of an artifact. It is sent as a download and never rendered as a page of this origin."""

@@ -72,6 +72,7 @@ async def create_assistant(
     request: AssistantRequest, response: Response, services: HasServices, caller: Caller
 ) -> Assistant:
     """Keep an assistant, as its version 1."""
+    await services.limits.check("max_assistants", caller.project_id)
     made = await services.assistants.create(
         caller.project_id,
         request.workflow,

@@ -7,8 +7,11 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mutirao.api.filter_limits import check_filters
+from mutirao.api.open_requests import caller_of
 from mutirao.api.problems import responses
 from mutirao.api.routes.filters import Filtered
+from mutirao.api.scopes import Class
 from mutirao.api.services import Caller, HasServices, Services
 from mutirao.api.submission import JobRequest, submit
 from mutirao.errors import MutiraoError
@@ -69,7 +72,7 @@ class Chosen(BaseModel):
 
     ids: list[UUID] | None = Field(None, min_length=1, max_length=_MOST)
     workflow: str | None = Field(None, max_length=64)
-    state: list[JobState] | None = Field(None, min_length=1)
+    state: list[JobState] | None = Field(None, min_length=1, max_length=50)
     thread_id: UUID | None = None
     metadata: dict[str, Any] | None = Field(None, description="Jobs whose metadata contains this.")
 
@@ -94,9 +97,12 @@ async def submit_batch(request: BatchRequest, services: HasServices, caller: Cal
 
     async def one(item: BatchItem) -> BatchResult:
         plain = JobRequest.model_validate(item.model_dump(exclude={"idempotency_key"}, exclude_unset=True))
-        job, _ = await submit(services, caller.project_id, plain, item.idempotency_key)
+        job, _ = await submit(services, caller, plain, item.idempotency_key)
         return BatchResult(id=job.id, job=job)
 
+    await services.rate_limits.take(
+        str(caller_of(caller)), Class.SUBMIT, len(request.jobs) - 1
+    )  # the gate has taken one
     return BatchAnswer(results=[await _tried(one, item) for item in request.jobs])
 
 
@@ -105,7 +111,9 @@ async def cancel_many(request: Chosen, services: HasServices, caller: Caller) ->
     """Ask for the end of up to 1,000 jobs and of their children. Those that have ended are refused one by one."""
 
     async def one(job_id: UUID) -> BatchResult:
-        return BatchResult(id=job_id, job=await services.jobs.cancel(caller.project_id, job_id))
+        job = await services.jobs.cancel(caller.project_id, job_id)
+        await services.audit.record(caller, "job.cancel", job_id, {"bulk": True})
+        return BatchResult(id=job_id, job=job)
 
     return await _each(services, caller.project_id, request, one)
 
@@ -117,6 +125,7 @@ async def retry_many(request: Chosen, services: HasServices, caller: Caller) -> 
     async def one(job_id: UUID) -> BatchResult:
         job = await services.jobs.retry(caller.project_id, job_id)
         services.hints.send(job.queue, job.id)
+        await services.audit.record(caller, "job.retry", job_id, {"bulk": True})
         return BatchResult(id=job_id, job=job)
 
     return await _each(services, caller.project_id, request, one)
@@ -132,6 +141,7 @@ async def count_jobs(services: HasServices, caller: Caller, wanted: Filtered) ->
 async def _each(
     services: Services, project_id: UUID, request: Chosen, one: Callable[[UUID], Awaitable[BatchResult]]
 ) -> BatchAnswer:
+    check_filters(services.settings.api, metadata=request.metadata)
     ids = request.ids
     if ids is None:
         wanted = JobFilter(

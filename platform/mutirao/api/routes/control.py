@@ -10,8 +10,10 @@ from mutirao.api.problems import responses
 from mutirao.api.routes.jobs import ended
 from mutirao.api.services import Caller, HasServices, Services
 from mutirao.api.submission import Json
+from mutirao.errors import Forbidden
 from mutirao.jobs.records import Budget, Job
 from mutirao.jobs.states import JobState
+from mutirao.keys import Scope
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -112,6 +114,12 @@ async def fork_job(
     """A new job, in a thread of its own, that begins at a checkpoint of this one, with changes where they are given."""
     job = await services.jobs.get(caller.project_id, job_id)
     await _known_checkpoint(services, job, request.checkpoint_id)
+    changes = request.values is not None or request.as_node is not None
+    if changes and Scope.APPROVE not in caller.scopes and await services.runs.asks(job.thread_id):
+        raise Forbidden(
+            f"job {str(job_id)!r} is in a thread that waits for a decision: `values` and `as_node` need the scope 'approve'",
+            scope=Scope.APPROVE,
+        )
     forked = await services.jobs.fork(
         caller.project_id,
         job_id,

@@ -1,7 +1,7 @@
 """The journal of a job: in pages, and live."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Annotated
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from mutirao.api.frames import STILL_HERE, FrameStream, chunks
 from mutirao.api.pages import Limit
 from mutirao.api.problems import responses
 from mutirao.api.services import Caller, HasServices, Services
-from mutirao.errors import InvalidInput
+from mutirao.errors import InvalidInput, NotFound
 from mutirao.jobs.records import Event
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -67,9 +67,11 @@ async def follow_events(
 
 async def _frames(services: Services, project_id: UUID, job_id: UUID, after: int) -> AsyncGenerator[bytes, None]:
     idle = services.settings.api.stream_heartbeat_seconds
-    async with aclosing(services.journal.batches(project_id, job_id, after=after, idle_seconds=idle)) as batches:
-        async for batch in batches:
-            for chunk in chunks(entry.frame for entry in batch):
-                yield chunk
-            if not batch:
-                yield STILL_HERE
+    journal = services.journal.batches(project_id, job_id, after=after, idle_seconds=idle)
+    with suppress(NotFound):  # deleted meanwhile: nothing more is to be told
+        async with aclosing(journal) as batches:
+            async for batch in batches:
+                for chunk in chunks(entry.frame for entry in batch):
+                    yield chunk
+                if not batch:
+                    yield STILL_HERE

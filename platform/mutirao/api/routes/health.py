@@ -1,20 +1,23 @@
 """Health: alive (this process answers) and ready (every part it needs answers)."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
 import httpx
 import redis.asyncio as redis
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from mutirao import __version__
+from mutirao.api.access import credential_of
 from mutirao.api.services import HasServices, Services
 
 router = APIRouter(tags=["health"])
 _SECONDS = 3.0
+_KNOWN_SECONDS = 1.0
 
 
 class Live(BaseModel):
@@ -28,7 +31,7 @@ class PartHealth(BaseModel):
     """Whether a part answers, and what it said."""
 
     ok: bool
-    detail: str
+    detail: str | None = Field(None, description="Only for a caller with a key.")
 
 
 class Ready(BaseModel):
@@ -45,8 +48,41 @@ async def live() -> Live:
 
 
 @router.get("/readyz", responses={503: {"model": Ready}})
-async def ready(services: HasServices, response: Response) -> Ready:
-    """200 when every part that is configured answers and a worker is alive, else 503; each part with its detail."""
+async def ready(request: Request, services: HasServices, response: Response) -> Ready:
+    """200 when every part that is configured answers and a worker is alive, else 503; for a caller with a key each part
+    with its detail. As of one second ago."""
+    parts = await _parts(request.app, services)
+    all_ok = all(part.ok for part in parts.values())
+    response.status_code = 200 if all_ok else 503
+    if not await _has_key(request, services):
+        parts = {name: PartHealth(ok=part.ok) for name, part in parts.items()}
+    return Ready(status="ready" if all_ok else "not_ready", parts=parts)
+
+
+async def _has_key(request: Request, services: Services) -> bool:
+    if credential_of(request.headers) is None:
+        return False
+    try:
+        await services.access.identify(request.scope)
+    except Exception:  # noqa: BLE001 (whatever is wrong, health is told all the same)
+        return False
+    return True
+
+
+async def _parts(app: FastAPI, services: Services) -> dict[str, PartHealth]:
+    """What `_asked` found; once a second at most, however many ask."""
+    state = app.state
+    if not hasattr(state, "health_lock"):
+        state.health_lock, state.health = asyncio.Lock(), (0.0, {})
+    async with state.health_lock:
+        until, parts = state.health
+        if until < time.monotonic():
+            parts = await _asked(services)
+            state.health = (time.monotonic() + _KNOWN_SECONDS, parts)
+    return dict(parts)
+
+
+async def _asked(services: Services) -> dict[str, PartHealth]:
     checks: dict[str, Callable[[Services], Awaitable[str]]] = {
         "database": _database,
         "redis": _redis,
@@ -57,10 +93,7 @@ async def ready(services: HasServices, response: Response) -> Ready:
     if services.settings.model.model_url:
         checks["model"] = _model
     found = await asyncio.gather(*(_check(check, services) for check in checks.values()))
-    parts = dict(zip(checks, found, strict=True))
-    all_ok = all(part.ok for part in parts.values())
-    response.status_code = 200 if all_ok else 503
-    return Ready(status="ready" if all_ok else "not_ready", parts=parts)
+    return dict(zip(checks, found, strict=True))
 
 
 @router.get("/metrics", include_in_schema=False)

@@ -53,7 +53,7 @@ async def submit_job(
     The same `Idempotency-Key` with the same body answers with the same job; while the first request is still in flight
     the answer is 409 `request_in_flight`.
     """
-    job, new = await submit(services, caller.project_id, request, idempotency_key)
+    job, new = await submit(services, caller, request, idempotency_key)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     if not new:
         response.headers["Idempotency-Replayed"] = "true"

@@ -70,6 +70,7 @@ async def create_key(request: KeyRequest, response: Response, services: HasServi
         if not 0 < left <= 10 * LONGEST_SECONDS:
             raise InvalidInput(f"expires_at {request.expires_at.isoformat()!r} is not within the next ten years")
     new = NewKey(name=request.name, scopes=request.scopes, expires_at=request.expires_at)
+    await services.limits.check("max_keys", caller.project_id)
     key, secret = await services.projects.keys.add(caller.project_id, new, by=caller.actor)
     await services.audit.record(caller, "key.create", key.id, _said(key))
     return _made(response, key, secret)

@@ -16,6 +16,7 @@ from mutirao.api.submission import JobRequest, submit
 from mutirao.errors import Conflict, NoWorker
 from mutirao.jobs.records import Job
 from mutirao.jobs.states import JobState
+from mutirao.keys import Identity
 from mutirao.knowledge.media import sniff
 from mutirao.knowledge.records import Collection, Document
 
@@ -58,7 +59,7 @@ async def list_collections(services: HasServices, caller: Caller) -> list[Collec
     return await services.knowledge.collections(caller.project_id)
 
 
-@router.post("/collections/{collection}/documents", status_code=202, responses=responses(401, 413, 422, 503, 507))
+@router.post("/collections/{collection}/documents", status_code=202, responses=responses(401, 404, 413, 422, 503, 507))
 async def add_document(
     collection: CollectionName,
     services: HasServices,
@@ -77,14 +78,14 @@ async def add_document(
     )
     if not new:
         return Added(document=document, job=None)
-    job = await _ingest(services, caller.project_id, document)
+    job = await _ingest(services, caller, document)
     return Added(document=document.model_copy(update={"job_id": job.id}), job=job)
 
 
-async def _ingest(services: Services, project_id: UUID, document: Document) -> Job:
+async def _ingest(services: Services, caller: Identity, document: Document) -> Job:
     request = JobRequest(workflow=INGEST, input={"document_id": str(document.id)}, metadata={"document": document.name})
-    job, _ = await submit(services, project_id, request)
-    await services.knowledge.set_job(project_id, document.id, job.id)
+    job, _ = await submit(services, caller, request)
+    await services.knowledge.set_job(caller.project_id, document.id, job.id)
     return job
 
 
@@ -109,7 +110,7 @@ async def get_document(document_id: UUID, services: HasServices, caller: Caller)
 @router.get(
     "/documents/{document_id}/content",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/octet-stream": {}}}, **responses(401, 404, 422)},
+    responses={200: {"content": {"*/*": {}}}, **responses(401, 404, 422)},
 )
 async def download_document(document_id: UUID, services: HasServices, caller: Caller) -> StreamingResponse:
     """The file as it was uploaded. It is sent as a download and never rendered as a page of this origin."""
@@ -136,7 +137,7 @@ async def delete_document(document_id: UUID, services: HasServices, caller: Call
     collection_id = await services.knowledge.delete(caller.project_id, document_id)
     await services.audit.record(caller, "document.delete", document_id)
     forget = {"collection_id": str(collection_id), "document_id": str(document_id)}
-    await submit(services, caller.project_id, JobRequest(workflow=FORGET, input=forget))
+    await submit(services, caller, JobRequest(workflow=FORGET, input=forget))
     return Response(status_code=204)
 
 
@@ -148,7 +149,7 @@ async def search(request: SearchRequest, services: HasServices, caller: Caller) 
         raise NoWorker("no live worker can search; start one (`mutirao up`, or `python -m mutirao_workers`)")
     # A wrong name is said at once and by its name.
     await services.knowledge.collection_ids(caller.project_id, request.collections)
-    job, _ = await submit(services, caller.project_id, JobRequest(workflow=SEARCH, input=request.model_dump()))
+    job, _ = await submit(services, caller, JobRequest(workflow=SEARCH, input=request.model_dump()))
     job = await ended(services, caller.project_id, job.id, _SEARCH_SECONDS)
     if job.state is not JobState.SUCCEEDED:
         reason = job.error.message if job.error else f"it is {job.state.value} after {_SEARCH_SECONDS:g} s"

@@ -85,6 +85,7 @@ class SchedulePage(BaseModel):
 async def add_schedule(request: ScheduleRequest, response: Response, services: HasServices, caller: Caller) -> Schedule:
     """Start a workflow by the clock. The input is checked now, and again each time."""
     new = NewSchedule.model_validate(request, from_attributes=True)
+    await services.limits.check("max_schedules", caller.project_id)
     schedule = await services.schedules.add(caller.project_id, new)
     said = {"name": schedule.name, "workflow": schedule.workflow, "cron": schedule.cron}
     await services.audit.record(caller, "schedule.create", schedule.id, said)

@@ -67,6 +67,7 @@ class ThreadPage(BaseModel):
 @router.post("", status_code=201, responses=responses(401, 409, 413, 422))
 async def create_thread(request: ThreadRequest, response: Response, services: HasServices, caller: Caller) -> Thread:
     """Keep a thread, to which jobs may be submitted."""
+    await services.limits.check("max_threads", caller.project_id)
     thread, _ = await services.threads.create(
         caller.project_id,
         thread_id=request.id,
@@ -142,6 +143,7 @@ async def delete_thread(thread_id: UUID, services: HasServices, caller: Caller) 
 @router.post("/{thread_id}/copy", status_code=201, responses=responses(401, 404, 422))
 async def copy_thread(thread_id: UUID, response: Response, services: HasServices, caller: Caller) -> Thread:
     """A new thread with the same metadata, state and history, and without jobs."""
+    await services.limits.check("max_threads", caller.project_id)
     thread = await services.threads.copy(caller.project_id, thread_id)
     response.headers["Location"] = f"/api/v1/threads/{thread.id}"
     return thread

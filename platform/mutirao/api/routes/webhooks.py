@@ -82,6 +82,7 @@ async def add_webhook(
 ) -> WebhookWithSecret:
     """Keep a webhook. The answer has the secret its messages are signed with; it is not shown again."""
     new = NewWebhook.model_validate(request.model_dump())
+    await services.limits.check("max_webhooks", caller.project_id)
     webhook = await services.webhooks.add(caller.project_id, new)
     await _audit(services, caller, "webhook.create", webhook.id, {"url": webhook.url, "events": webhook.events})
     response.headers["Location"] = f"/api/v1/webhooks/{webhook.id}"

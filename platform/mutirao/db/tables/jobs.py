@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
     UniqueConstraint,
@@ -128,11 +129,28 @@ jobs = Table(
     # Retention: a worker's row goes when no job names it.
     Index("ix_jobs_worker_id", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
     Index("ix_jobs_rolled_back", "id", postgresql_where=text("rolled_back")),
-    Index("ix_jobs_thread_id", "thread_id"),
+    Index("ix_jobs_thread_id", "thread_id", "id"),
     # Jobs of a thread never overlap, whatever two claims at once have seen of each other.
     Index("ix_jobs_running_thread_id", "thread_id", unique=True, postgresql_where=text("state = 'running'")),
     # Every state change and every event updates this row: leave room to do it in place.
     postgresql_with={"fillfactor": "70"},
+)
+
+# What a job has displaced of the writes under a checkpoint that another job has made, when it went on from there: what
+# stood there before, channel NULL where nothing did. It comes back when the job is rolled back.
+displaced_writes = Table(
+    "displaced_writes",
+    metadata,
+    Column("job_id", UUID, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("thread_id", Text, primary_key=True),
+    Column("checkpoint_ns", Text, primary_key=True),
+    Column("checkpoint_id", Text, primary_key=True),
+    Column("task_id", Text, primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("task_path", Text),
+    Column("channel", Text),
+    Column("type", Text),
+    Column("blob", LargeBinary),
 )
 
 idempotency_keys = Table(
@@ -154,6 +172,8 @@ attempts = Table(
     Column("epoch", Integer, primary_key=True),
     Column("worker_id", UUID, nullable=False),
     Column("worker_name", Text, nullable=False),
+    # Number of its first event in the job's journal; 0: made by a version that kept none.
+    Column("began_seq", BigInteger, nullable=False, server_default="0"),
     Column("outcome", Text),
     json("error", None),
     time("started_at", now=True),

@@ -43,6 +43,6 @@ webhook_deliveries = Table(
     time("created_at", now=True),
     time("delivered_at"),
     CheckConstraint("state IN ('pending', 'delivered', 'failed')", name="state"),
-    Index("ix_webhook_deliveries_due", "next_at", postgresql_where=text("state = 'pending'")),
+    Index("ix_webhook_deliveries_due", "project_id", "next_at", postgresql_where=text("state = 'pending'")),
     Index("ix_webhook_deliveries_project_id", "project_id", "id"),
 )

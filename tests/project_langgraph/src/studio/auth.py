@@ -36,6 +36,11 @@ async def mark(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> None:
     value.setdefault("metadata", {})["owner"] = ctx.user.identity
 
 
+@auth.on.crons
+async def crons(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> bool:
+    return True
+
+
 @auth.on.store
 async def scope(ctx: Auth.types.AuthContext, value: dict[str, Any]) -> bool:
     value["namespace"] = (ctx.user.identity, *value["namespace"])

@@ -22,4 +22,15 @@ async def echo(request: Request) -> Response:
     return StreamingResponse(parts(), status_code=201, headers={"X-Kind": request.headers.get("x-kind", "-")})
 
 
-app = Starlette(routes=[Route("/studio/hello/{name}", hello), Route("/studio/echo", echo, methods=["POST"])])
+async def headers(request: Request) -> Response:
+    return JSONResponse(dict(request.headers))
+
+
+app = Starlette(
+    routes=[
+        Route("/studio/hello/{name}", hello),
+        Route("/studio/echo", echo, methods=["POST"]),
+        Route("/studio/headers", headers),
+        Route("/studio/public", headers),
+    ]
+)

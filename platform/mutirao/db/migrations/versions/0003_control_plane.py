@@ -25,12 +25,24 @@ BEGIN
     RETURN NEW;
 END $$"""
 
-# Nothing is left of a job that was to be rolled back: the next one of its thread, which may be claimed as soon as this
-# one has ended, begins where this one began. By the schema's owner, whoever ends the job.
+# Nothing is left of a job that was to be rolled back: neither its checkpoints nor what it has written under those of
+# earlier jobs (answers, updates, outputs of tasks), where what it has displaced comes back. The next one of its thread, which
+# may be claimed as soon as this one has ended, begins where this one began. By the schema's owner, whoever ends the job.
 ROLLED_BACK = """
 CREATE FUNCTION mutirao_rolled_back() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     IF to_regclass('checkpoints') IS NOT NULL THEN
+        DELETE FROM checkpoint_writes w USING displaced_writes d
+        WHERE d.job_id = NEW.id AND d.channel IS NULL AND w.thread_id = d.thread_id AND w.checkpoint_ns = d.checkpoint_ns
+            AND w.checkpoint_id = d.checkpoint_id AND w.task_id = d.task_id AND w.idx = d.idx;
+        INSERT INTO checkpoint_writes AS w
+            (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob)
+        SELECT thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, d.type, blob
+        FROM displaced_writes d JOIN checkpoints c USING (thread_id, checkpoint_ns, checkpoint_id)
+        WHERE d.job_id = NEW.id AND d.channel IS NOT NULL
+        ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx)
+            DO UPDATE SET channel = excluded.channel, type = excluded.type, blob = excluded.blob;
+        DELETE FROM displaced_writes WHERE job_id = NEW.id;
         DELETE FROM checkpoint_writes w USING checkpoints c
         WHERE c.thread_id = NEW.thread_id::text AND NEW.id::text IN (c.metadata ->> 'job_id', c.metadata ->> 'run_id')
             AND w.thread_id = c.thread_id AND w.checkpoint_ns = c.checkpoint_ns AND w.checkpoint_id = c.checkpoint_id;
@@ -42,6 +54,27 @@ END $$"""
 ROLLED_BACK_TRIGGER = """
 CREATE TRIGGER jobs_rolled_back AFTER UPDATE OF state ON jobs FOR EACH ROW
 WHEN (NEW.rolled_back AND NEW.epoch > 0 AND NEW.finished_at IS NOT NULL) EXECUTE FUNCTION mutirao_rolled_back()"""
+
+
+# A job that others than its attempt have ended (its worker was lost, its deadline has passed, it was cancelled while it
+# waited) may have stored checkpoints of which its thread's row does not say anything yet: a reader is asked to fill it in.
+STALE_THREAD = """
+CREATE FUNCTION mutirao_stale_thread() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    asked uuid := mutirao_new_id();
+BEGIN
+    IF EXISTS (SELECT FROM threads t WHERE t.id = NEW.thread_id
+            AND (t.state_updated_at IS NULL OR t.state_updated_at < NEW.finished_at)) THEN
+        INSERT INTO queries (id, project_id, workflow, kind, request)
+        VALUES (asked, NEW.project_id, NEW.workflow, 'refresh', jsonb_build_object('thread_id', NEW.thread_id));
+        PERFORM pg_notify('mutirao_queries', asked::text);
+    END IF;
+    RETURN NULL;
+END $$"""
+STALE_THREAD_TRIGGER = """
+CREATE CONSTRAINT TRIGGER jobs_stale_thread AFTER UPDATE OF state ON jobs DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+WHEN (NEW.run IS NOT NULL AND NEW.epoch > 0 AND NEW.finished_at IS NOT NULL AND OLD.state <> NEW.state
+    AND NEW.state <> 'succeeded' AND NOT NEW.rolled_back) EXECUTE FUNCTION mutirao_stale_thread()"""
 
 
 # Messages to webhooks are written in the transaction of what they tell of. Where a project has no webhook, that costs one
@@ -336,7 +369,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_webhook_deliveries_due",
         "webhook_deliveries",
-        ["next_at"],
+        ["project_id", "next_at"],
         unique=False,
         postgresql_where=sa.text("state = 'pending'"),
     )
@@ -383,6 +416,26 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("created_by", sa.Text(), nullable=True))
     op.add_column("jobs", sa.Column("rolled_back", sa.Boolean(), server_default=sa.text("false"), nullable=False))
     op.create_index("ix_jobs_rolled_back", "jobs", ["id"], unique=False, postgresql_where=sa.text("rolled_back"))
+    op.drop_index("ix_jobs_thread_id", table_name="jobs")
+    op.create_index("ix_jobs_thread_id", "jobs", ["thread_id", "id"], unique=False)
+    op.add_column("attempts", sa.Column("began_seq", sa.BigInteger(), server_default="0", nullable=False))
+    op.create_table(
+        "displaced_writes",
+        sa.Column("job_id", sa.UUID(), nullable=False),
+        sa.Column("thread_id", sa.Text(), nullable=False),
+        sa.Column("checkpoint_ns", sa.Text(), nullable=False),
+        sa.Column("checkpoint_id", sa.Text(), nullable=False),
+        sa.Column("task_id", sa.Text(), nullable=False),
+        sa.Column("idx", sa.Integer(), nullable=False),
+        sa.Column("task_path", sa.Text(), nullable=True),
+        sa.Column("channel", sa.Text(), nullable=True),
+        sa.Column("type", sa.Text(), nullable=True),
+        sa.Column("blob", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_displaced_writes_job_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint(
+            "job_id", "thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "idx", name=op.f("pk_displaced_writes")
+        ),
+    )
     op.execute(ROLLED_BACK)
     op.execute(ROLLED_BACK_TRIGGER)
     op.add_column("projects", sa.Column("revision", sa.Integer(), server_default="1", nullable=False))
@@ -486,17 +539,25 @@ def upgrade() -> None:
     op.execute(_transition("paused>succeeded,"))
     for statement in WEBHOOKS:
         op.execute(statement)
+    op.execute(STALE_THREAD)
+    op.execute(STALE_THREAD_TRIGGER)
     # Last: it covers the tables that there are.
     op.execute(sa.text(wall.UP))
 
 
 def downgrade() -> None:
     op.execute(sa.text(wall.DOWN))
+    op.execute("DROP TRIGGER jobs_stale_thread ON jobs")
+    op.execute("DROP FUNCTION mutirao_stale_thread")
     for statement in NO_WEBHOOKS:
         op.execute(statement)
     op.execute(_transition(""))
     op.execute("DROP TRIGGER jobs_rolled_back ON jobs")
     op.execute("DROP FUNCTION mutirao_rolled_back")
+    op.drop_column("attempts", "began_seq")
+    op.drop_index("ix_jobs_thread_id", table_name="jobs")
+    op.create_index("ix_jobs_thread_id", "jobs", ["thread_id"], unique=False)
+    op.drop_table("displaced_writes")
     op.drop_index("ix_jobs_rolled_back", table_name="jobs", postgresql_where=sa.text("rolled_back"))
     op.drop_column("jobs", "rolled_back")
     op.drop_constraint(op.f("ck_approvals_on_expiry"), "approvals", type_="check")
