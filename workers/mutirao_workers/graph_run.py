@@ -1,5 +1,6 @@
 """One run of a graph: each part of its stream goes to who makes events of the steps, and to who reads the stream."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -13,6 +14,7 @@ from mutirao_workers.protocol import Protocol
 from mutirao_workers.steps import MODES, StepEvents
 from mutirao_workers.streamed import Streamed
 
+_TURN = 32  # parts between which others have their turn
 _CONTENT_BLOCKS = "__pregel_stream_messages_v2"
 
 
@@ -28,6 +30,8 @@ class GraphRun:
         self._streamed: Streamed | None = None
         self._protocol: Protocol | None = None
         stream = claim.run.stream if claim.run is not None else None
+        # Somebody waits for the parts: many that come at once must not keep the journal from writing the first of them.
+        self._live = stream is not None and stream.live
         if stream is not None and stream.modes:
             self._streamed = Streamed(emit, stream, most_bytes)
         if stream is not None and stream.protocol:
@@ -41,12 +45,16 @@ class GraphRun:
             if self._protocol.content_blocks:
                 config = {**config, "configurable": {**config["configurable"], _CONTENT_BLOCKS: True}}
         async with aclosing(self._parts(given, config, control)) as parts:
+            taken = 0
             async for part in parts:
                 if self._streamed is not None:
                     self._streamed.take(part)
                 if self._protocol is not None:
                     await self._protocol.take(part)
                 await self._steps.take(part)
+                taken += 1
+                if self._live and taken % _TURN == 1:
+                    await asyncio.sleep(0)
 
     async def ended(self, ending: Ending) -> bool:
         """The attempt is about to end; false when something of the graph may run all the same."""

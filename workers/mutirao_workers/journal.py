@@ -14,6 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 _log = logger("journal")
 _MOST_IN_BATCH = 2_000
+_FIRST_IN_BATCH = 32
+_STREAMED = "stream."  # how the types of events begin that readers of a stream get
 _MANY = 64  # so many are a batch worth writing, however short they have waited
 _RETRY_SECONDS = 0.5
 _FEW, _LONGER = 2, 8  # attempts that do not crowd; how much longer events wait at most where they do
@@ -64,7 +66,7 @@ class Journal:
                 self._waiting[-1] = (claim, last[1].model_copy(update={"data": merged}), last[2])
                 return
             self._waiting.append((claim, event, time.monotonic()))
-            pressing = len(self._waiting) >= _MANY or (claim.run is not None and claim.run.stream.live)
+            pressing = len(self._waiting) >= _MANY or (_is_live(claim) and event.type.startswith(_STREAMED))
         if threading.get_ident() == self._home:
             self._tell(pressing)
         else:
@@ -97,12 +99,19 @@ class Journal:
                 self._news.set()
 
     async def _flush(self) -> None:
+        # Where somebody waits the first batch is a small one, so that he sees its first event soon.
+        size = _FIRST_IN_BATCH if self._is_waited_for() else _MOST_IN_BATCH
         more = True
         while more:
             # Let go between batches: one attempt that always has something to say must not keep the others from their end.
             async with self._writing:
-                if more := bool(batch := self._batch()):
+                if more := bool(batch := self._batch(size)):
                     await self._write(batch)
+            size = min(2 * size, _MOST_IN_BATCH)
+
+    def _is_waited_for(self) -> bool:
+        with self._guard:
+            return bool(self._waiting) and _is_live(self._waiting[0][0])
 
     async def _write(self, batch: list[Entry]) -> None:
         """Write a batch, in smaller ones where the database refuses something in it; what is not written waits again."""
@@ -127,14 +136,18 @@ class Journal:
                 self._waiting[:0] = [entry for part in parts for entry in part]
             raise
 
-    def _batch(self) -> list[Entry]:
+    def _batch(self, size: int) -> list[Entry]:
         with self._guard:
-            batch, self._waiting = self._waiting[:_MOST_IN_BATCH], self._waiting[_MOST_IN_BATCH:]
+            batch, self._waiting = self._waiting[:size], self._waiting[size:]
         return batch
 
 
 def _aged(event: NewEvent, since: float) -> NewEvent:
     return event.model_copy(update={"age": max(0.0, time.monotonic() - since)})
+
+
+def _is_live(claim: Claim) -> bool:
+    return claim.run is not None and claim.run.stream.live
 
 
 def _continues(last: Claim, before: NewEvent, claim: Claim, event: NewEvent) -> bool:

@@ -500,7 +500,7 @@ def upgrade() -> None:
         postgresql_ops={"metadata": "jsonb_path_ops"},
     )
     op.create_index("ix_threads_project_id_created_at", "threads", ["project_id", "created_at", "id"], unique=False)
-    op.create_index("ix_threads_project_id_updated_at", "threads", ["project_id", "updated_at"], unique=False)
+    op.execute("ALTER TABLE threads SET (fillfactor = 80)")
     op.add_column(
         "workers",
         sa.Column(
@@ -567,7 +567,7 @@ def downgrade() -> None:
     op.drop_column("workflows", "state_schema")
     op.drop_column("workers", "app_url")
     op.drop_column("workers", "brings")
-    op.drop_index("ix_threads_project_id_updated_at", table_name="threads")
+    op.execute("ALTER TABLE threads RESET (fillfactor)")
     op.drop_index("ix_threads_project_id_created_at", table_name="threads")
     op.drop_index(
         "ix_threads_metadata",
