@@ -60,7 +60,7 @@ async def sdk(studio: Servers) -> AsyncIterator[LangGraphClient]:
 
 @pytest.fixture
 def project(studio: Servers) -> UUID:
-    found: UUID = studio.sql("SELECT project_id FROM api_keys LIMIT 1")[0][0]
+    found: UUID = studio.sql("SELECT id FROM projects WHERE name = 'default'")[0][0]
     return found
 
 

@@ -31,7 +31,7 @@ async def queries(servers: Servers) -> AsyncIterator[Queries]:
 
 @pytest.fixture
 def project(servers: Servers) -> UUID:
-    found: UUID = servers.sql("SELECT project_id FROM api_keys LIMIT 1")[0][0]
+    found: UUID = servers.sql("SELECT id FROM projects WHERE name = 'default'")[0][0]
     return found
 
 
