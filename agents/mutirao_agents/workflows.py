@@ -110,14 +110,12 @@ class Workflow:
 
     @cached_property
     def shape(self) -> dict[str, Any]:
-        """For drawing: `{"nodes": [{"id", "type"}], "edges": [{"source", "target", "conditional"}]}`."""
-        drawn = self.graph.get_graph(xray=False).to_json()
-        nodes = [{"id": node["id"], "type": _node_type(node)} for node in drawn["nodes"]]
-        edges = [
-            {"source": e["source"], "target": e["target"], "conditional": bool(e.get("conditional"))}
-            for e in drawn["edges"]
-        ]
-        return {"nodes": nodes, "edges": edges}
+        """For drawing: `{"nodes": [{"id", "type"}], "edges": [{"source", "target", "conditional", "label"}]}`; labels
+        only where there are some. With sub-graphs also `"subgraphs": {"outer/inner": the same}`, however deep."""
+        inner = self.graph.get_subgraphs(recurse=True)
+        shapes = {path.replace("|", "/"): _shape_inside(sub) for path, sub in inner if isinstance(sub, Pregel)}
+        known = {path: shape for path, shape in shapes.items() if shape is not None}
+        return _shape(self.graph) | ({"subgraphs": known} if known else {})
 
 
 def workflow(
@@ -173,6 +171,24 @@ def source_version(path: str | None) -> str:
     if path is None or not Path(path).is_file():
         return "0"
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+
+
+def _shape(graph: Pregel[Any, Any, Any, Any]) -> dict[str, Any]:
+    drawn = graph.get_graph(xray=False).to_json()
+    nodes = [{"id": node["id"], "type": _node_type(node)} for node in drawn["nodes"]]
+    edges = [
+        {"source": edge["source"], "target": edge["target"], "conditional": bool(edge.get("conditional"))}
+        | ({"label": str(edge["data"])} if edge.get("data") else {})
+        for edge in drawn["edges"]
+    ]
+    return {"nodes": nodes, "edges": edges}
+
+
+def _shape_inside(graph: Pregel[Any, Any, Any, Any]) -> dict[str, Any] | None:
+    try:
+        return _shape(graph)
+    except Exception:  # noqa: BLE001 (a sub-graph that cannot be drawn is no reason not to run the graph)
+        return None
 
 
 def _node_type(node: dict[str, Any]) -> str:

@@ -83,7 +83,10 @@ class WorkflowEntry(Record):
     input_schema: dict[str, Any]
     output_schema: dict[str, Any]
     config_schema: dict[str, Any] = Field(default_factory=dict)
-    graph: dict[str, Any] = Field(description='`{"nodes": [{"id", "type"}], "edges": [{"source", "target"}]}`')
+    graph: dict[str, Any] = Field(
+        description='`{"nodes": [{"id", "type"}], "edges": [{"source", "target", "conditional", "label"}], '
+        '"subgraphs": {"outer/inner": the same}}`'
+    )
     state_schema: dict[str, Any] = Field(default_factory=dict, description="Of the whole state; empty: none is known.")
     context_schema: dict[str, Any] = Field(default_factory=dict, description="Of a run's static context.")
     subgraphs: dict[str, dict[str, Any]] = Field(
@@ -133,17 +136,21 @@ class Catalogue:
         Raises:
             WorkflowUnknown: names those there are.
         """
-        async with self.db.autocommit() as connection:
-            row = (await connection.execute(text(_CURRENT), {"name": name, "version": version})).mappings().first()
-        if row is None and version is not None:
-            current = await self.get(name)
+        found = await self._find(name, version)
+        if found is not None:
+            return found
+        current = await self._find(name, None) if version is not None else None
+        if current is not None:
             raise WorkflowUnknown(
                 f"workflow {name!r} has no version {version!r}; the current one is {current.version!r}", workflow=name
             )
-        if row is None:
-            known = ", ".join(repr(entry.name) for entry in await self.entries()) or "none yet: is a worker running?"
-            raise WorkflowUnknown(f"no workflow {name!r}; there are {known}", workflow=name)
-        return CataloguedWorkflow.model_validate(dict(row))
+        known = ", ".join(repr(entry.name) for entry in await self.entries()) or "none yet: is a worker running?"
+        raise WorkflowUnknown(f"no workflow {name!r}; there are {known}", workflow=name)
+
+    async def _find(self, name: str, version: str | None) -> CataloguedWorkflow | None:
+        async with self.db.autocommit() as connection:
+            row = (await connection.execute(text(_CURRENT), {"name": name, "version": version})).mappings().first()
+        return CataloguedWorkflow.model_validate(dict(row)) if row is not None else None
 
     async def versions(self, project_id: UUID, name: str) -> list[WorkflowVersion]:
         """Every version there has been, newest first. Raises WorkflowUnknown."""

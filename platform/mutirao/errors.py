@@ -10,7 +10,9 @@ MutiraoError
 │   ├── AddressRefused         nothing may be sent to this address
 │   └── SettingsInvalid        a setting is unknown or wrong
 ├── Unauthorized               no key, or one that is not ours
+│   └── LinkSpent              the link that was to sign in is used, too old or none
 ├── Forbidden                  the key may not do this
+│   └── CrossOrigin            a page of another origin has sent what only our own may
 ├── RateLimited                too many requests within a time
 ├── NotFound                   nothing of that name in this project
 ├── Conflict                   the current state does not allow it
@@ -115,11 +117,23 @@ class Unauthorized(MutiraoError):
     status = 401
 
 
+class LinkSpent(Unauthorized):
+    """Raised when a link that signs a browser in was used already, is too old, or is none."""
+
+    code = "link_spent"
+
+
 class Forbidden(MutiraoError):
     """Raised when the key, or the project's own rules, do not allow the call."""
 
     code = "forbidden"
     status = 403
+
+
+class CrossOrigin(Forbidden):
+    """Raised when a browser sends a session along for a page that is not of this server's own origin."""
+
+    code = "cross_origin"
 
 
 class RateLimited(MutiraoError):

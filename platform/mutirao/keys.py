@@ -38,6 +38,10 @@ ALL_SCOPES = frozenset(Scope)
 DEFAULT_SCOPES = (Scope.READ, Scope.SUBMIT)
 
 
+LONGEST_SUBJECT = 255
+"""Of a subject, in characters, as OpenID Connect has it: it is kept with all that was done by it, and in indexes."""
+
+
 class Identity(Record):
     """Who is calling, for which project, and what it may do. Holds no secret."""
 
@@ -47,6 +51,7 @@ class Identity(Record):
     subject: str | None = Field(None, description="Of a token.")
     scopes: frozenset[Scope] = ALL_SCOPES
     expires_at: datetime | None = None
+    session_id: UUID | None = Field(None, description="Of a browser that is signed in with the key.")
     user: dict[str, Any] | None = Field(None, description="What the project's own `authenticate` has answered.")
 
     @property
@@ -139,6 +144,11 @@ def digest_of(credential: str) -> str:
     return hashlib.sha256(credential.encode()).hexdigest()
 
 
+def scopes_of(names: Collection[str]) -> frozenset[Scope]:
+    """Scopes by their names; names of a later version are left out."""
+    return frozenset(Scope(name) for name in names if name in ALL_SCOPES)
+
+
 def _split(key: str) -> tuple[str, str]:
     prefix, dot, secret = key.partition(".")
     if not (dot and secret and _PREFIX.fullmatch(prefix)):
@@ -190,9 +200,9 @@ class Keys:
                 )
             if row.unseen:
                 await connection.execute(_USED, {"id": row.id})
-        known = frozenset(Scope(scope) for scope in row.scopes if scope in ALL_SCOPES)
+        scopes = scopes_of(row.scopes)
         return Identity(
-            project_id=row.project_id, key_id=row.id, key_prefix=prefix, scopes=known, expires_at=row.expires_at
+            project_id=row.project_id, key_id=row.id, key_prefix=prefix, scopes=scopes, expires_at=row.expires_at
         )
 
     async def page(self, project_id: UUID, *, before: UUID | None = None, limit: int = 50) -> list[Key]:

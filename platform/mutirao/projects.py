@@ -31,6 +31,8 @@ SELECT id, name, max_running, budget, created_at, revision,
     (SELECT count(*) FROM jobs j WHERE j.project_id = p.id AND j.state = 'queued') AS queued
 FROM projects p WHERE id = :id""")
 
+_NAME = text("SELECT name FROM projects WHERE id = :id")
+
 _ADD = text("INSERT INTO projects (id, name) VALUES (:id, :name) ON CONFLICT (name) DO NOTHING RETURNING id")
 
 _FIND = text("SELECT id FROM projects WHERE id::text = :name OR name = :name ORDER BY id::text = :name DESC LIMIT 1")
@@ -115,6 +117,11 @@ class Projects:
         """A project that there is: whose key was accepted."""
         async with self.db.autocommit() as connection:
             return Project.model_validate(dict((await connection.execute(_GET, {"id": project_id})).mappings().one()))
+
+    async def name(self, project_id: UUID) -> str:
+        """The name of a project that there is."""
+        async with self.db.autocommit() as connection:
+            return str(await connection.scalar(_NAME, {"id": project_id}))
 
     async def change(self, project_id: UUID, changes: Mapping[str, Any], *, revision: int | None = None) -> None:
         """Set `max_running` and `budget`, each where it is given; None takes the limit away.

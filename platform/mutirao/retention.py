@@ -7,7 +7,8 @@ What goes with a job, by the database's cascades: its children with all of their
 artifacts, usage, effects, approvals, groups of children and idempotency keys. Documents stay and forget it. Its thread
 goes when it has no other job, and with the thread its checkpoints. All of it stays while a fork has yet to begin there.
 
-Threads and items of the long-term store that have a time to live go when it has passed since their last use.
+Threads and items of the long-term store that have a time to live go when it has passed since their last use; sessions of
+browsers and links that sign in, when they can be used no more.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -115,6 +116,12 @@ UPDATE threads SET expires_at = now() + make_interval(secs => ttl_minutes * 60) 
 _EXPIRED_ITEMS = text("""
 DELETE FROM store_items WHERE ctid IN (SELECT ctid FROM store_items WHERE expires_at < now() LIMIT :limit)""")
 
+# Served by ix_sessions_expires_at and ix_sign_in_links_expires_at.
+_OVER = tuple(
+    text(f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE expires_at < now() LIMIT :limit)")
+    for table in ("sessions", "sign_in_links")
+)
+
 # Every column that names a blob.
 _REFERENCED = text("""
 SELECT sha256 FROM artifacts WHERE sha256 = ANY(:blobs)
@@ -147,6 +154,7 @@ class Pruned:
     keys: int = 0
     workers: int = 0
     items: int = 0
+    sessions: int = 0
     blobs: int = 0
 
 
@@ -167,6 +175,7 @@ class Retention:
         keep, pruned = self._settings, Pruned()
         await self._each_batch(pruned, self._expired_threads, _ALWAYS)
         await self._each_batch(pruned, self._expired_items, _ALWAYS)
+        await self._each_batch(pruned, self._sessions, _ALWAYS)
         await self._each_batch(pruned, self._jobs, keep.keep_jobs_days * _DAY_SECONDS)
         await self._each_batch(pruned, self._old_checkpoints, keep.keep_checkpoints_days * _DAY_SECONDS)
         await self._each_batch(pruned, self._events, keep.keep_events_days * _DAY_SECONDS)
@@ -226,6 +235,12 @@ class Retention:
         count = (await connection.execute(_EXPIRED_ITEMS, {"limit": self._batch})).rowcount
         pruned.items += count
         return count == self._batch
+
+    async def _sessions(self, connection: AsyncConnection, pruned: Pruned, _: float) -> bool:
+        """Of browsers, and the links that nobody has used."""
+        counts = [(await connection.execute(over, {"limit": self._batch})).rowcount for over in _OVER]
+        pruned.sessions += sum(counts)
+        return max(counts) == self._batch
 
     async def _keys(self, connection: AsyncConnection, pruned: Pruned, seconds: float) -> bool:
         count = (await connection.execute(_KEYS, {"seconds": seconds, "limit": self._batch})).rowcount

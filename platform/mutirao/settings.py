@@ -43,6 +43,9 @@ class StackSettings(Area):
     artifacts_dir: Path | None = Field(None, description="Folder of the artifact store; default `<home>/artifacts`.")
     models_dir: Path | None = Field(None, description="Folder of model files; default `<home>/models`.")
     part_start_seconds: float = Field(30, gt=0, description="How long `mutirao up` waits for one part to be ready.")
+    open_browser: bool = Field(
+        True, description="Whether `mutirao up` opens the dashboard in a browser when it is started in a terminal."
+    )
     faults: str | None = Field(
         None,
         description="For tests only: where the process is to die or to fail, "
@@ -128,6 +131,7 @@ class ApiSettings(Area):
         description="Web pages of these origins may call the API from a browser, separated by commas; `*`: of all. "
         "Keys are sent in a header, never as a cookie.",
     )
+    dashboard_dir: Path | None = Field(None, description="Folder of the built dashboard; default: that of the package.")
     max_page: int = Field(200, gt=0, description="Most rows in one page of a list.")
     stream_heartbeat_seconds: float = Field(15, gt=0, description="Pause after which an idle event stream says so.")
     mcp_sessions: int = Field(1_000, gt=0, description="Most MCP sessions at once.")
@@ -161,6 +165,12 @@ class AccessSettings(Area):
         ge=0,
         description="Longest time a request or stream stays open whose caller has no key: one with a token, or one whom "
         "a project's `auth` has let in; 0: no limit. Whoever reads may connect again.",
+    )
+    session_seconds: float = Field(
+        12 * 3600, ge=1, le=366 * 86_400, description="How long a browser stays signed in after its last request."
+    )
+    sign_in_link_seconds: float = Field(
+        120, ge=1, le=86_400, description="How long a link that signs a browser in can be used; it can be used once."
     )
     anonymous_project: str | None = Field(
         None,
@@ -351,7 +361,7 @@ def load_settings() -> Settings:
     except SettingsError as error:
         field = re.search(r'field "(\w+)"', str(error))
         name = PREFIX + field[1].upper() if field else "a setting"
-        raise SettingsInvalid(f"{name} is not JSON; see README, Settings", setting=name) from None
+        raise SettingsInvalid(f"{name} is not JSON; see deploy/SETTINGS.md", setting=name) from None
 
 
 def _plain(place: tuple[int | str, ...]) -> bool:
@@ -377,5 +387,5 @@ def _refuse_unknown() -> None:
     for name in os.environ:
         if name.startswith(PREFIX) and name not in known and name.removesuffix("_FILE") not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "; see README, Settings"
+            hint = f"; did you mean {near[0]}?" if near else "; see deploy/SETTINGS.md"
             raise SettingsInvalid(f"unknown setting {name!r}{hint}", setting=name)

@@ -1,7 +1,7 @@
 """The settings as a Markdown table, made from their own descriptions.
 
-`python -m mutirao.settings_docs` prints it; `python -m mutirao.settings_docs README.md` puts it between the two marks
-of that file. A guard test fails when README and settings differ.
+`python -m mutirao.settings_docs` prints it; `python -m mutirao.settings_docs deploy/SETTINGS.md` puts it between the two marks
+of that file. A guard test fails when that page and the settings differ.
 """
 
 import inspect
@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from mutirao.errors import InvalidInput
 from mutirao.settings import AREAS, PREFIX, Area
 
-BEGIN = "<!-- settings: made by `python -m mutirao.settings_docs README.md` -->"
+BEGIN = "<!-- settings: made by `python -m mutirao.settings_docs deploy/SETTINGS.md` -->"
 END = "<!-- end of settings -->"
 
 

@@ -11,7 +11,7 @@ import httpx
 import jwt
 
 from mutirao.errors import Forbidden, NotFound, SettingsInvalid, Unauthorized, Unavailable
-from mutirao.keys import ALL_SCOPES, Identity, Scope, digest_of
+from mutirao.keys import ALL_SCOPES, LONGEST_SUBJECT, Identity, Scope, digest_of
 from mutirao.logs import logger
 from mutirao.projects import Projects
 from mutirao.settings import AccessSettings
@@ -124,6 +124,8 @@ class TokenVerifier:
         if identity is not None and until > time.monotonic():
             return identity
         claims = await self._claims(token)
+        if len(str(claims["sub"])) > LONGEST_SUBJECT:
+            raise Unauthorized(f"the token is not accepted: its `sub` is longer than {LONGEST_SUBJECT} characters")
         identity = Identity(
             project_id=await self._project(claims),
             subject=str(claims["sub"]),

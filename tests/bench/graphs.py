@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 BURST = 1_000
 TICKS = 100
+ROUND = ("plan", "search", "read", "write", "check")
 _TICK_SECONDS = 0.03
 
 
@@ -73,9 +74,19 @@ def three_steps() -> "StateGraph[State]":
     return graph
 
 
+def in_rounds() -> "StateGraph[State]":
+    """As an agent that goes on until it is content: `ROUND` again and again."""
+    graph = StateGraph(State)
+    graph.add_sequence([(name, step) for name in ROUND])
+    graph.add_edge(START, ROUND[0])
+    graph.add_conditional_edges(ROUND[-1], lambda state: END if state["n"] >= len(ROUND) else ROUND[0], [ROUND[0], END])
+    return graph
+
+
 noop = three_steps()
 wait = _one("wait", wait_two_seconds)
 sleep = _one("sleep", wait_a_minute)
 burst = _one("burst", say_much)
 ticks = _one("ticks", tick)
+rounds = in_rounds()
 GRAPHS = {"noop": noop, "wait": wait, "sleep": sleep, "burst": burst, "ticks": ticks}

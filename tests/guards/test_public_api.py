@@ -22,7 +22,7 @@ PUBLIC = {
         "workflow",
     ],
     "mutirao_workers": [],
-    "mutirao.samples": ["DEMO_COLLECTION", "DEMO_TOPIC", "sample_documents"],
+    "mutirao.samples": ["DEMO_COLLECTION", "DEMO_TOPIC", "DEMO_WORKFLOW", "sample_documents"],
 }
 
 

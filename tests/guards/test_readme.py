@@ -13,9 +13,11 @@ from mutirao_agents.testing import ScriptedModel, test_context
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+API = (ROOT / "platform" / "API.md").read_text(encoding="utf-8")
+COMMANDS = (ROOT / "platform" / "CLI.md").read_text(encoding="utf-8")
 PAGES = sorted(
     path
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("platform/mutirao/**/README.md")]
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("platform/mutirao/**/README.md")]
     if ".venv" not in path.parts
 )
 
@@ -75,29 +77,29 @@ async def test_the_test_of_the_first_workflow_passes(project: Path, monkeypatch:
 
 def test_every_make_target_named_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
     typed = "\n".join([*blocks("sh"), *re.findall(r"`([^`]+)`", prose)])
-    named = set(re.findall(r"^make ([a-z]+)", typed, re.MULTILINE))
+    named = set(re.findall(r"^make ([a-z-]+)", typed, re.MULTILINE))
     assert {"demo", "test", "setup"} <= named
     assert named <= targets
 
 
-def test_every_route_named_exists() -> None:
+def test_every_route_is_named_and_every_route_named_exists() -> None:
     app = importlib.import_module("mutirao.api.app")
     settings = importlib.import_module("mutirao.settings")
     paths = app.create_app(settings.Settings()).openapi()["paths"]
     operations = {f"{method.upper()} {path}" for path, found in paths.items() for method in found} | {"GET /metrics"}
-    named = re.findall(r"`((?:GET|POST|DELETE) /[^`?\s]*)`", README)
-    assert len(named) >= 10
-    missing = [name for name in named if name not in operations and name.replace(" /", " /api/v1/") not in operations]
-    assert missing == []
+    named = re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`?\s]*)`", API + README)
+    assert [name for name in named if not {name, name.replace(" /", " /api/v1/")} & operations] == []
+    ours = {name.replace(" /api/v1/", " /") for name in operations if " /api/v1/" in name}
+    assert sorted(ours - {*named}) == []
 
 
 def test_every_command_named_exists() -> None:
     typer = importlib.import_module("typer")
     root = typer.main.get_command(importlib.import_module("mutirao.cli").app)
-    rows = re.findall(r"^\| (`mutirao .+?) \|", README, re.MULTILINE)
+    rows = re.findall(r"^\| (`mutirao .+?) \|", COMMANDS, re.MULTILINE)
     assert len(rows) >= 10
     for text in re.findall(r"`(?:mutirao )?([a-z ]+)", " ".join(rows)):
         command: Any = root

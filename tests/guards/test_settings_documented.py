@@ -1,4 +1,4 @@
-"""A setting that nobody described, or that README does not show, does not pass."""
+"""A setting that nobody described, or that deploy/SETTINGS.md does not show, does not pass."""
 
 from pathlib import Path
 
@@ -20,9 +20,9 @@ def test_no_two_areas_share_a_setting() -> None:
     assert len(known_variables()) == sum(len(area.model_fields) for area in AREAS)
 
 
-def test_readme_shows_the_settings_as_they_are() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert with_settings(readme) == readme, "run: python -m mutirao.settings_docs README.md"
+def test_the_page_shows_the_settings_as_they_are() -> None:
+    page = (ROOT / "deploy" / "SETTINGS.md").read_text(encoding="utf-8")
+    assert with_settings(page) == page, "run: python -m mutirao.settings_docs deploy/SETTINGS.md"
 
 
 def test_the_table_names_every_variable_and_no_secret_value() -> None:

@@ -168,6 +168,14 @@ def test_an_unknown_version_is_not_called_an_unknown_workflow(servers: Servers) 
     assert "version '0.0.0'" in detail
 
 
+@pytest.mark.parametrize("version", ["", "0.0.0"])
+def test_a_version_of_a_workflow_that_there_is_not_holds_nobody_up(servers: Servers, version: str) -> None:
+    """It once waited for itself, and everybody else for it."""
+    answer = servers.http.get("/workflows/nope", params={"version": version}, timeout=10)
+    problem(answer, 404, "workflow_unknown")
+    assert servers.http.get("/workflows/noop", timeout=10).status_code == 200
+
+
 def test_an_input_that_does_not_fit_is_refused_with_the_path(servers: Servers) -> None:
     body = problem(submit(servers, {"workflow": "noop", "input": {"n": "seven"}}), 422, "input_rejected")
     assert [error["path"] for error in body["errors"]] == ["/n"]
@@ -305,6 +313,13 @@ def test_artifacts_are_listed_and_downloaded_and_never_shown_as_pages(servers: S
     page = servers.http.get(f"/jobs/{job['id']}/artifacts/page.html")
     assert page.headers["content-disposition"].startswith("attachment")
     assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["content-security-policy"] == "sandbox; default-src 'none'"
+    kept = servers.http.get(f"/jobs/{job['id']}/artifacts/page.html", params={"inline": True})
+    assert kept.headers["content-disposition"].startswith("attachment")
+    shown = servers.http.get(f"/jobs/{job['id']}/artifacts/notes/a b.txt", params={"inline": True})
+    assert shown.headers["content-disposition"] == "inline; filename*=UTF-8''a%20b.txt"
+    assert shown.headers["content-type"] == "text/plain; charset=utf-8"
+    assert shown.headers["content-security-policy"] == "sandbox; default-src 'none'"
     problem(servers.http.get(f"/jobs/{job['id']}/artifacts/none.txt"), 404, "not_found")
     problem(servers.http.get(f"/jobs/{job['id']}/artifacts/%2e%2e%2f%2e%2e%2fetc%2fpasswd"), 404, "not_found")
     types = servers.event_types(job["id"])

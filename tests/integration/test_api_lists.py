@@ -108,6 +108,11 @@ async def test_fields_are_selected_in_pages_objects_and_lists(driven: Driven, ba
     page = http.get("/jobs", params={"fields": "id,state", "limit": 2}).json()
     assert [set(job) for job in page["jobs"]] == [{"id", "state"}] * 2
     assert page["next"]
+    # What may be large is read when it is asked for, and only then.
+    whole = http.get("/jobs", params={"limit": 2}).json()["jobs"]
+    parts = http.get("/jobs", params={"fields": "id,input,output,run,metadata", "limit": 2}).json()["jobs"]
+    assert parts == [{name: job[name] for name in ("id", "input", "output", "run", "metadata")} for job in whole]
+    assert all(job["input"] is not None for job in parts)
     assert http.get(f"/jobs/{batch[0]}", params={"fields": "state"}).json() == {"state": "queued"}
     assert {frozenset(worker) for worker in http.get("/workers", params={"fields": "name"}).json()} == {
         frozenset({"name"})

@@ -1,5 +1,6 @@
 """The command line for what is not about one job: many jobs, threads, assistants, webhooks, keys, projects, the audit log."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import Iterator
@@ -187,3 +188,33 @@ async def test_a_schedule_is_changed_and_keeps_the_rest(driven: Driven, run: Run
     changed = await asked(run, "schedules", "change", made["id"], "--cron", "0 7 * * *")
     assert (changed["cron"], changed["input"], changed["options"]) == ("0 7 * * *", {"n": 4}, made["options"])
     assert (await run("schedules", "delete", made["id"])).returncode == 0
+
+
+async def test_the_dashboard_is_opened_by_a_link_that_is_good_once(driven: Driven, run: Run) -> None:  # noqa: F811
+    link = await asked(run, "open")
+    assert link["url"] == f"{driven.servers.url}/ui/sign-in#{link['token']}"
+    printed = await run("open", "--no-open")
+    assert printed.stdout.startswith(f"{driven.servers.url}/ui/sign-in#")
+    who = await asked(run, "whoami")
+    assert who["scopes"] == ["read", "submit", "approve", "admin"]
+    assert who["subject"] in (await run("whoami")).stdout
+    with Client(driven.servers.url, driven.servers.key) as client:
+        assert client.begin_session(link=link["token"]).subject == who["subject"]
+        client.end_session()
+        assert client.session().subject == who["subject"]
+
+
+async def test_changes_are_followed_by_both_clients(driven: Driven) -> None:
+    url, key = driven.servers.url, driven.servers.key
+    async with AsyncClient(url, key) as client:
+        changes = client.changes()
+        assert (await anext(changes)).kind == "hello"
+        assert (await anext(changes)).kind == "approvals"
+        job = await driven.submit()
+        async with asyncio.timeout(20):
+            async for change in changes:
+                if str(job) in [row["id"] for row in change.data.get("jobs", ())]:
+                    break
+        await changes.aclose()  # type: ignore[attr-defined] # it is a generator
+    with Client(url, key) as blocking:
+        assert next(blocking.changes()).kind == "hello"

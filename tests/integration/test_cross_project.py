@@ -49,6 +49,7 @@ BEFORE_IT_IS = {
 }
 # What a route wants in its body, where `{}` will not do.
 BODIES: dict[tuple[str, str], Any] = {
+    ("post", "/api/v1/session"): {"key": "mk_00000000.nobodys"},
     ("post", "/api/v1/approvals/{approval_id}"): {"decision": 1},
     ("post", "/threads/{thread_id}/runs"): {"assistant_id": "flow"},
     ("post", "/threads/{thread_id}/runs/stream"): {"assistant_id": "flow"},

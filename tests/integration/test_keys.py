@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 from mutirao.api.app import create_app
-from mutirao.api.scopes import RULES, needed
+from mutirao.api.scopes import EVERY, RULES, needed
 from mutirao.keys import Identity, Scope
 from mutirao.settings import Settings
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -232,7 +232,7 @@ def test_the_table_says_what_the_protocol_means() -> None:
         for request in requests:
             rule = needed(*request.split(" "))
             assert (rule and rule.scope) is scope, request
-    assert {rule.scope for rule in RULES} == {None, *Scope}
+    assert {rule.scope for rule in RULES} == {None, EVERY, *Scope}
 
 
 def test_projects_are_made_by_operators_only(servers: Servers, stranger: httpx.Client) -> None:

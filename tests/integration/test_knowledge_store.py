@@ -287,3 +287,15 @@ async def test_the_score_is_bm25(world: World) -> None:
     expected = sorted((score(text) for text in texts if score(text)), reverse=True)
     assert [hit.score for hit in hits] == pytest.approx(expected)
     assert all(hit.score == pytest.approx(score(chunks[hit.chunk_id].text)) for hit in hits)
+
+
+async def test_the_chunks_of_a_document_are_read_in_order_and_by_their_project_only(world: World) -> None:
+    content = "\n\n".join(f"paragraph {n}" for n in range(5))
+    document = await world.add(content, name="chunks.txt")
+    found = await world.store.chunks(world.project, document.id)
+    assert [chunk.ordinal for chunk in found] == [*range(5)]
+    assert [content[chunk.start : chunk.end] for chunk in found] == [chunk.text for chunk in found]
+    page = await world.store.chunks(world.project, document.id, limit=2, offset=3)
+    assert [chunk.ordinal for chunk in page] == [3, 4]
+    with pytest.raises(NotFound):
+        await world.store.chunks(world.other, document.id)

@@ -75,6 +75,17 @@ def test_a_caller_that_asks_too_much_is_told_when_to_try_again(limited: Servers)
         assert other.get("/jobs").status_code == 200
 
 
+def test_signing_in_fails_so_often_and_no_more(limited: Servers) -> None:
+    def sign_in(address: str, **proof: str) -> int:
+        headers = {"X-Forwarded-For": address}
+        return httpx.post(f"{limited.url}/api/v1/session", json=proof, headers=headers, trust_env=False).status_code
+
+    guesses = [{"key": f"mk_0000000{n}.guess"} if n % 2 else {"link": f"guess-{n}"} for n in range(12)]
+    assert [sign_in("203.0.113.9", **guess) for guess in guesses] == [401] * 10 + [429] * 2
+    assert sign_in("203.0.113.9", key=limited.key) == 429
+    assert sign_in("203.0.113.10", key=limited.key) == 201
+
+
 def test_streams_of_one_caller_are_limited(limited: Servers) -> None:
     worker = limited.start_worker()
     job = limited.submit("sleep", {"seconds": 60, "witness": str(limited.folder / "streams")})
@@ -166,7 +177,7 @@ async def test_what_has_no_key_is_not_open_for_ever() -> None:
     def nothing() -> None:
         pass
 
-    requests = OpenRequests(None, None, nothing, longest_seconds=0.001)  # type: ignore[arg-type] # neither is asked
+    requests = OpenRequests(None, None, None, nothing, longest_seconds=0.001)  # type: ignore[arg-type] # neither is asked
 
     async def ended(identity: Identity) -> bool:
         with requests.entered(identity) as opened:

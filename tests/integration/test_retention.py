@@ -430,3 +430,24 @@ async def test_what_is_accepted_while_a_thread_expires_is_kept(
             job = await world.store.accept(thread_id=claim.thread_id)
     assert (await pruning).threads == 0
     assert (await world.store.get(job.id)).state is JobState.QUEUED
+
+
+async def test_sessions_and_links_that_are_over_are_deleted(world: World) -> None:
+    await world.store.run(
+        "INSERT INTO api_keys (id, project_id, name, prefix, secret_sha256)"
+        " VALUES (gen_random_uuid(), :project, 'k', 'mk_sessions', 'x')",
+        project=world.store.project,
+    )
+    for table in ("sessions", "sign_in_links"):
+        await world.store.run(
+            f"INSERT INTO {table} (id, project_id, key_id, token_sha256, expires_at)"
+            " SELECT gen_random_uuid(), project_id, id, n::text, now() + make_interval(secs => n)"
+            " FROM api_keys, unnest(ARRAY[-3, -2, -1, 600]) AS n WHERE prefix = 'mk_sessions'"
+        )
+    assert (await world.prune()).sessions == 6
+    assert (await world.prune()).sessions == 0
+    [row] = await world.store.run(
+        "SELECT (SELECT count(*) FROM sessions) AS a, (SELECT count(*) FROM sign_in_links) AS b"
+    )
+    assert (row.a, row.b) == (1, 1)
+    await world.store.run("DELETE FROM api_keys WHERE prefix = 'mk_sessions'")

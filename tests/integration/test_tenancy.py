@@ -1,5 +1,6 @@
 """The second wall: whatever a statement says, a bound connection sees and changes nothing of another project."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -150,3 +151,30 @@ async def test_what_a_project_does_itself_is_not_hindered(world: World) -> None:
         assert (await stores.jobs.cancel(world.mine, job.id)).state == "cancelled"
         async with world.db.begin() as connection:
             await connection.execute(metadata.tables["jobs"].delete().where(metadata.tables["jobs"].c.id == job.id))
+
+
+async def test_covering_tables_ends_no_read(database_url: str) -> None:
+    """The first worker's tables are covered while jobs read them: no read is chosen as the victim of a deadlock."""
+    names = ("checkpoint_blobs", "checkpoints")
+    db = Database(database_url, pool_size=2)
+    try:
+        async with db.begin() as connection:
+            for name in names:
+                await connection.exec_driver_sql(f"CREATE TABLE {name} (thread_id text)")
+        async with db.begin() as reader:
+            await reader.exec_driver_sql("SELECT FROM checkpoints")
+            covering = asyncio.create_task(db.raise_wall())
+            # Longer than the server lets anybody wait before it looks for a deadlock: then it would end the next who waits.
+            await asyncio.wait({covering}, timeout=1.5)
+            await reader.exec_driver_sql("SELECT FROM checkpoint_blobs")
+        assert await covering
+        assert await db.raise_wall()
+        async with db.begin() as connection:
+            walled = await connection.exec_driver_sql(
+                "SELECT relname::text FROM pg_class WHERE relname ~ '^checkpoint' AND relkind = 'r' AND relrowsecurity ORDER BY 1"
+            )
+            assert tuple(walled.scalars()) == names
+            for name in names:
+                await connection.exec_driver_sql(f"DROP TABLE {name}")
+    finally:
+        await db.close()

@@ -124,8 +124,9 @@ async def test_a_token_stands_for_its_subject_in_the_project_it_names(issuer: Is
     [
         {"exp": int(time.time()) - 120}, {"exp": None}, {"iss": "https://other.example"}, {"iss": None},
         {"aud": "another-program"}, {"aud": None}, {"sub": None}, {"nbf": int(time.time()) + 600},
+        {"sub": "a" * 256},
     ],
-    ids=["past", "no end", "other issuer", "no issuer", "other audience", "no audience", "nobody", "to come"],
+    ids=["past", "no end", "other issuer", "no issuer", "other audience", "no audience", "nobody", "to come", "long name"],
 )  # fmt: skip
 async def test_a_token_that_is_wrong_is_refused(issuer: Issuer, projects: Projects, claims: dict[str, Any]) -> None:
     token = issuer.token(**claims)

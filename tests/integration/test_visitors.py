@@ -44,6 +44,20 @@ def test_pages_of_other_origins_and_names_pointed_here_are_kept_out(open_house: 
     assert status(open_house, authorization="Bearer mk_wrong.key") == 401
 
 
+def test_our_own_page_is_let_in(open_house: Servers) -> None:
+    for name in ("127.0.0.1", "localhost"):
+        own = f"http://{name}:{open_house.port}"
+        assert status(open_house, origin=own, host=f"{name}:{open_house.port}") == 200
+        assert status(open_house, origin=own, host=f"{name}:{open_house.port + 1}") == 401
+    assert status(open_house, **{"sec-fetch-site": "same-origin"}) == 200
+    for site in ("same-site", "cross-site"):
+        assert status(open_house, **{"sec-fetch-site": site}) == 401
+    view = httpx.get(f"{open_house.url}/api/v1/session", trust_env=False).json()
+    assert (view["subject"], view["scopes"]) == ("subject:anonymous", ["read", "submit", "approve"])
+    refused = httpx.post(f"{open_house.url}/api/v1/session/links", trust_env=False)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+
 def test_what_a_proxy_passes_on_is_kept_out(open_house: Servers) -> None:
     for name in ("x-forwarded-for", "x-forwarded-host", "forwarded", "x-real-ip", "via"):
         assert status(open_house, **{name: "127.0.0.1"}) == 401

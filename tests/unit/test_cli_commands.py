@@ -30,6 +30,7 @@ COMMANDS = [
     *(["webhooks", verb] for verb in ("list", "add", "show", "change", "delete", "test", "rotate")),
     *(["deliveries", verb] for verb in ("list", "show", "replay")),
     *(["keys", verb] for verb in ("list", "create", "show", "revoke", "rotate")),
+    ["open"], ["whoami"], ["jobs", "watch"], ["queues"], ["knowledge", "chunks"],
     ["projects", "list"], ["projects", "create"], ["audit"], ["knowledge", "show"], ["knowledge", "fetch"],
 ]  # fmt: skip
 

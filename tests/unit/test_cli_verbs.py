@@ -14,6 +14,10 @@ from tests.unit.test_client_operations import VERBS
 
 NO_COMMAND = {
     "decide": "`approvals decide` sends the same by `settle`, which takes every kind of decision",
+    "begin_session": "a session is a browser's; `mutirao open` signs one in",
+    "end_session": "a session is a browser's, and ended there",
+    "samples": "`mutirao demo` takes the documents of its own package",
+    "sample_text": "`mutirao demo` takes the documents of its own package",
 }
 
 

@@ -1,11 +1,11 @@
 """The client's records are those of the API, and its errors those of the platform."""
 
 import pytest
-from mutirao import assistants, audit, catalogue, deliveries, errors, threads, uploads, webhooks, workers
+from mutirao import assistants, audit, catalogue, deliveries, errors, queues, threads, uploads, webhooks, workers
 from mutirao import keys as platform_keys
 from mutirao import projects as platform_projects
 from mutirao import schedules as platform_schedules
-from mutirao.api.routes import approvals, bulk, keys, knowledge, projects
+from mutirao.api.routes import approvals, bulk, keys, knowledge, projects, session, system
 from mutirao.client import records
 from mutirao.client.problems import error_of
 from mutirao.errors import InputRejected, InvalidInput, MutiraoError, NotFound, StorageFull, Unavailable
@@ -47,6 +47,14 @@ SAME = [
     (records.ListedProject, platform_projects.Project),
     (records.MadeProject, projects.MadeProject),
     (records.AuditEntry, audit.AuditEntry),
+    (records.Session, session.SessionView),
+    (records.SessionProject, session.SessionProject),
+    (records.SessionLink, session.SessionLink),
+    (records.System, system.System),
+    (records.ModelHealth, system.ModelHealth),
+    (records.Starved, system.Starved),
+    (records.QueueLoad, queues.QueueLoad),
+    (records.Chunk, knowledge_records.Chunk),
     (records.Webhook, webhooks.Webhook),
     (records.WebhookWithSecret, webhooks.WebhookWithSecret),
     (records.Delivery, deliveries.Delivery),

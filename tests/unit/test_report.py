@@ -333,6 +333,9 @@ def test_the_schemas_say_what_goes_in_and_out(tmp_path: Path) -> None:
     json.dumps(made.output)
     nodes = [node["id"] for node in report.shape["nodes"] if node["type"] != "schema"]
     assert nodes == ["prepare", "researcher", "reasoner", "writer", "verify", "render"]
+    inner = {path: [node["id"] for node in shape["nodes"]] for path, shape in report.shape["subgraphs"].items()}
+    assert inner["researcher"] == ["__start__", "plan", "read", "__end__"]
+    assert inner.keys() == {"researcher", "reasoner", "writer"}
 
 
 def test_the_same_report_is_the_same_files(tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def test_variables_are_read_and_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("MUTIRAO_DATABSE_URL", "did you mean MUTIRAO_DATABASE_URL?"),
         ("MUTIRAO_WORKERS_SLOT", "did you mean MUTIRAO_WORKER_SLOTS?"),
-        ("MUTIRAO_QQQQQQQQQ", "see README"),
-        ("MUTIRAO_QQQQQQQQQ_FILE", "see README"),
+        ("MUTIRAO_QQQQQQQQQ", "see deploy/SETTINGS.md"),
+        ("MUTIRAO_QQQQQQQQQ_FILE", "see deploy/SETTINGS.md"),
     ],
 )
 def test_an_unknown_variable_is_refused_with_the_nearest_known_one(

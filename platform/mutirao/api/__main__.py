@@ -1,10 +1,12 @@
 """`python -m mutirao.api`: serve the control plane."""
 
+import os
 import sys
 
 import uvicorn
 
 from mutirao.api.app import create_app
+from mutirao.api.origins import BehindProxies
 from mutirao.api.services import check_addresses
 from mutirao.errors import MutiraoError
 from mutirao.logs import configure_logs
@@ -21,13 +23,14 @@ def main() -> int:
         settings = load_settings()
         check_addresses(settings)
         uvicorn.run(
-            create_app(settings),
+            BehindProxies(create_app(settings), trusted_hosts=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")),
             host=settings.api.api_host,
             port=DEFAULT_PORT if settings.api.api_port is None else settings.api.api_port,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=_STOP_SECONDS,
             server_header=False,
+            proxy_headers=False,  # the middleware above does it, and more
             ws_max_size=settings.api.max_body_bytes,
         )
     except MutiraoError as error:

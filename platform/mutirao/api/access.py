@@ -2,19 +2,23 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 from sqlalchemy import text
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from mutirao.api.cookies import session_token, without_session
+from mutirao.api.origins import check_own
 from mutirao.api.rate_limits import RateLimits
 from mutirao.api.visitors import Visitors
 from mutirao.db import Database
 from mutirao.errors import MutiraoError, Unauthorized
-from mutirao.keys import ALL_SCOPES, Identity, Keys, digest_of, is_key
+from mutirao.keys import ALL_SCOPES, LONGEST_SUBJECT, Identity, Keys, digest_of, is_key
 from mutirao.keys import Scope as KeyScope
 from mutirao.projects import Projects
 from mutirao.queries import Queries
+from mutirao.sessions import Sessions
 from mutirao.tokens import TokenVerifier
 
 REMEMBER_SECONDS = 2.0
@@ -22,6 +26,7 @@ _MOST_REMEMBERED = 10_000
 _DOTS_OF_A_TOKEN = 2
 _ASK_SECONDS = 10.0
 _NO_KEY = "no key; send `Authorization: Bearer <key>` or `X-Api-Key: <key>` (`mutirao status` shows where it is)"
+_NO_SESSION = "the session has ended; sign in again (`mutirao open`)"
 
 
 def credential_of(headers: Headers) -> str | None:
@@ -32,9 +37,12 @@ def credential_of(headers: Headers) -> str | None:
     return headers.get("x-api-key") or None
 
 
-def has_key(value: str) -> bool:
-    """Whether the value of a header has one of our keys in it, however it is written."""
-    return any(is_key(word) for word in value.replace(",", " ").split())
+def for_others(name: str, value: str) -> str | None:
+    """The value of a header as code of a project may see it: without the cookie of a session; None when it has one of our
+    keys in it, however it is written, or when nothing is left."""
+    if name.lower() == "cookie":
+        return without_session(value) or None
+    return None if any(is_key(word) for word in value.replace(",", " ").split()) else value
 
 
 _THERE = text("""
@@ -46,12 +54,20 @@ _KNOWN = text("SELECT EXISTS (SELECT 1 FROM workers WHERE brings ->> 'auth' = 't
 
 
 class Access:
-    """Knows callers by key or token. Keys are remembered for `REMEMBER_SECONDS`: most requests cost no query."""
+    """Knows callers by key, token or a browser's session. What is known is remembered for `REMEMBER_SECONDS`: most
+    requests cost no query."""
 
     def __init__(
-        self, keys: Keys, tokens: TokenVerifier, handlers: "OwnUsers", visitors: Visitors, limits: RateLimits
+        self,
+        keys: Keys,
+        sessions: Sessions,
+        tokens: TokenVerifier,
+        handlers: "OwnUsers",
+        visitors: Visitors,
+        limits: RateLimits,
     ) -> None:
         self._keys = keys
+        self._sessions = sessions
         self._tokens = tokens
         self._handlers = handlers
         self._visitors = visitors
@@ -61,28 +77,55 @@ class Access:
         self._asking = asyncio.Lock()
 
     async def identify(self, scope: Scope) -> Identity:
-        """Raises Unauthorized; RateLimited, when the address has been wrong too often; what tokens and handlers raise."""
+        """Raises Unauthorized; RateLimited, when the address has been wrong too often; CrossOrigin, when a session came
+        from another page than ours; what tokens and handlers raise."""
         headers, address = Headers(scope=scope), _address(scope)
-        credential = credential_of(headers)
+        credential, session = credential_of(headers), session_token(headers)
         try:
-            if credential is None:
-                return await self._unnamed(scope, headers, address)
-            return await self._named(credential, scope, headers, address)
+            if credential is not None:
+                return await self._named(credential, scope, headers, address)
+            signed_in = await self._signed_in(session, address) if session is not None else None
+            if signed_in is None:
+                return await self._unnamed(scope, headers, address, _NO_KEY if session is None else _NO_SESSION)
         except MutiraoError as error:
             if error.status == Unauthorized.status:
                 await self._limits.failed(address)
             raise
+        check_own(scope, headers)
+        return signed_in
 
-    async def _unnamed(self, scope: Scope, headers: Headers, address: str) -> Identity:
+    async def proven(self, key: str | None, link: str | None, scope: Scope) -> Identity:
+        """Whose key this is, or whose link, which is used up: for whoever signs in. Raises as `identify` does."""
+        address = _address(scope)
+        await self._limits.may_fail(address)
+        try:
+            return await (self._keys.identify(key) if key is not None else self._sessions.taken(link or ""))
+        except Unauthorized:
+            await self._limits.failed(address)
+            raise
+
+    async def _unnamed(self, scope: Scope, headers: Headers, address: str, refusal: str) -> Identity:
         await self._limits.may_fail(address)
         if await self._handlers.there():
             return await self._handlers.identify(scope, headers)
         if self._visitors.welcome and not await self._handlers.known():
-            return await self._visitors.identify(headers, address)
-        raise Unauthorized(_NO_KEY)
+            return await self._visitors.identify(scope, headers, address)
+        raise Unauthorized(refusal)
+
+    async def _signed_in(self, session: str, address: str) -> Identity | None:
+        """None: the session has ended, and whoever sends it is as good as somebody without."""
+        try:
+            # A token of a session is no key: the two are remembered apart.
+            return await self._remembered(
+                f"session:{digest_of(session)}", address, lambda: self._sessions.identify(session)
+            )
+        except Unauthorized:
+            return None
 
     async def _named(self, credential: str, scope: Scope, headers: Headers, address: str) -> Identity:
-        digest = digest_of(credential)
+        return await self._remembered(digest_of(credential), address, lambda: self._asked(credential, scope, headers))
+
+    async def _remembered(self, digest: str, address: str, ask: Callable[[], Awaitable[Identity]]) -> Identity:
         until, identity = self._known.get(digest, (0.0, None))
         if identity is not None and until > time.monotonic():
             return identity
@@ -91,21 +134,24 @@ class Access:
                 until, again = self._known.get(digest, (0.0, None))
                 if again is not None and until > time.monotonic():
                     return again
-                return await self._asked(credential, digest, scope, headers)
+                return await self._learnt(digest, ask)
         # Whoever was let in before is not locked out by others behind the same address.
         await self._limits.may_fail(address)
-        return await self._asked(credential, digest, scope, headers)
+        return await self._learnt(digest, ask)
 
-    async def _asked(self, credential: str, digest: str, scope: Scope, headers: Headers) -> Identity:
+    async def _asked(self, credential: str, scope: Scope, headers: Headers) -> Identity:
         if not is_key(credential) and not self._is_token(credential) and await self._handlers.there():
-            # Its answer may depend on the request: it is asked each time.
             return await self._handlers.identify(scope, headers)
+        return await (self._tokens if self._is_token(credential) else self._keys).identify(credential)
+
+    async def _learnt(self, digest: str, ask: Callable[[], Awaitable[Identity]]) -> Identity:
         try:
-            asked = self._tokens if self._is_token(credential) else self._keys
-            identity = await asked.identify(credential)
+            identity = await ask()
         except MutiraoError:
             self._known.pop(digest, None)
             raise
+        if identity.user is not None:
+            return identity  # what a project's handlers answer may depend on the request: they are asked each time
         if len(self._known) > _MOST_REMEMBERED:
             self._known.clear()
         self._known[digest] = (time.monotonic() + REMEMBER_SECONDS, identity)
@@ -149,12 +195,13 @@ class OwnUsers:
         """Who the handlers say that it is: may do all but administer. Raises as they say."""
         project_id = await self._projects.find(self._project)
         # A key of ours in another header is none of theirs.
-        shown = {name: value for name, value in headers.items() if not has_key(value)}
+        shown = {name: seen for name, value in headers.items() if (seen := for_others(name, value)) is not None}
         asked = {"headers": shown, "method": scope.get("method", "GET"), "path": scope["path"]}
         user = await self._queries.ask(project_id, "authenticate", asked, seconds=_ASK_SECONDS)
-        return Identity(
-            project_id=project_id, subject=str(user["identity"]), scopes=ALL_SCOPES - {KeyScope.ADMIN}, user=user
-        )
+        subject = str(user["identity"])
+        if len(subject) > LONGEST_SUBJECT:
+            raise Unauthorized(f"the identity that `authenticate` answers is longer than {LONGEST_SUBJECT} characters")
+        return Identity(project_id=project_id, subject=subject, scopes=ALL_SCOPES - {KeyScope.ADMIN}, user=user)
 
 
 def _address(scope: Scope) -> str:

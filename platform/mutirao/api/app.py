@@ -10,18 +10,20 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from mutirao import __version__
+from mutirao import __version__, dashboard
 from mutirao.api import examples, langgraph, problems, reference, selection
 from mutirao.api.custom_routes import CustomRoutes
 from mutirao.api.doors import mcp, openai
 from mutirao.api.gate import Gate
 from mutirao.api.limits import BodyLimit, RequestIds
+from mutirao.api.page import METHODS, Page, ToPage
 from mutirao.api.routes import (
     approvals,
     artifacts,
     assistants,
     audit,
     bulk,
+    changes,
     control,
     events,
     health,
@@ -29,7 +31,10 @@ from mutirao.api.routes import (
     keys,
     knowledge,
     projects,
+    samples,
     schedules,
+    session,
+    system,
     threads,
     webhooks,
     workflows,
@@ -57,9 +62,13 @@ _NATIVE = (
     schedules,
     workflows,
     knowledge,
+    samples,
     projects,
     keys,
     audit,
+    session,
+    changes,
+    system,
 )
 # What a page of another origin may read, beside what every page may.
 _SHOWN_HEADERS = ("Content-Location", "Location", "X-Pagination-Next", "X-Pagination-Total", "X-Request-Id", "ETag")
@@ -112,7 +121,10 @@ def _routes(app: FastAPI) -> None:
     app.include_router(openai.router)
     app.state.mcp = mcp.McpDoor(app)
     app.router.routes.append(Route(mcp.PATH, app.state.mcp, methods=mcp.METHODS))
-    app.router.default = CustomRoutes(app.router.default, app.state.settings.api)
+    page = Page(app.state.settings.api.dashboard_dir)
+    for path in (dashboard.PATH, f"{dashboard.PATH}/{{path:path}}"):
+        app.router.routes.append(Route(path, page, methods=METHODS))
+    app.router.default = CustomRoutes(ToPage(app.router.default), app.state.settings.api)
 
 
 def _cors(api: ApiSettings) -> list[Middleware]:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mutirao.api.access import has_key
+from mutirao.api.access import for_others
 from mutirao.api.gate import IDENTITY, enter
 from mutirao.api.scopes import of_own_route
 from mutirao.errors import Unavailable
@@ -28,7 +28,7 @@ _HOP_BY_HOP = {
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
     "upgrade", "host",
 }  # fmt: skip
-_OURS = ("/api/", "/console")
+_OURS = ("/api/", "/ui/")
 _CONNECT_SECONDS = 5.0
 
 
@@ -102,8 +102,9 @@ def _winds(scope: Scope) -> bool:
 
 
 def _headers(headers: Headers) -> list[tuple[str, str]]:
-    """What is passed on. A key of the platform's is not."""
-    return [(name, value) for name, value in headers.items() if name not in _HOP_BY_HOP and not has_key(value)]
+    """What is passed on. A key of the platform's is not, nor a browser's session."""
+    passed = ((name, for_others(name, value)) for name, value in headers.items() if name not in _HOP_BY_HOP)
+    return [(name, value) for name, value in passed if value is not None]
 
 
 def _answer(answer: httpx.Response) -> StreamingResponse:

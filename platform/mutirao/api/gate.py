@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mutirao.api.open_requests import OpenRequest, caller_of
-from mutirao.api.scopes import OWN, Rule, needed
+from mutirao.api.scopes import EVERY, OWN, Rule, needed
 from mutirao.db.tenancy import bound_to
 from mutirao.errors import MutiraoError, RateLimited, Unauthorized
 
@@ -28,6 +28,9 @@ _EVENTS = "text/event-stream"
 _OVER = "the key or token has expired or was revoked while the request was open"
 _POLICY_VIOLATION = 1008  # close code of a websocket
 _LAST_WORD_SECONDS = 1.0
+# What an answer says unless its route says otherwise. A browser keeps nothing of what a session was shown.
+_USUAL = {"X-Content-Type-Options": "nosniff"}
+_TO_BROWSERS = _USUAL | {"Cache-Control": "no-store"}
 
 
 class Gate:
@@ -54,7 +57,8 @@ async def enter(app: ASGIApp, rule: Rule, scope: Scope, receive: Receive, send: 
         assert rule.scope is not None
         identity = await services.access.identify(scope)
         headers = await services.rate_limits.take(str(caller_of(identity)), rule.limit)
-        identity.need(rule.scope)
+        if rule.scope != EVERY:
+            identity.need(rule.scope)
     except Exception as error:  # noqa: BLE001 (what answers to errors of routes stands behind this)
         await refuse(scope, receive, send, error)
         return
@@ -67,17 +71,27 @@ async def enter(app: ASGIApp, rule: Rule, scope: Scope, receive: Receive, send: 
             except Exception as error:  # noqa: BLE001 (as above)
                 await refuse(scope, receive, send, error)
                 return
-        await _Passage(app, services, opened, headers).run(scope, receive, send)
+        usual = _USUAL if identity.session_id is None else _TO_BROWSERS
+        passage = _Passage(app, services, opened, headers, usual if rule.path != OWN else {})
+        await passage.run(scope, receive, send)
 
 
 class _Passage:
     """One request that was let in."""
 
-    def __init__(self, app: ASGIApp, services: "Services", opened: OpenRequest, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        services: "Services",
+        opened: OpenRequest,
+        headers: Mapping[str, str],
+        usual: Mapping[str, str],
+    ) -> None:
         self.app = app
         self.services = services
         self.opened = opened
         self.headers = headers
+        self.usual = usual
         self.media_type: str | None = None
         """Of the answer, once it has begun."""
         self.refused: MutiraoError | None = None
@@ -110,6 +124,8 @@ class _Passage:
             self._count_stream()
         for name, value in self.headers.items():
             headers[name] = value
+        for name, value in self.usual.items():
+            headers.setdefault(name, value)
         self.media_type = headers.get("content-type", "")
 
     def _count_stream(self) -> None:

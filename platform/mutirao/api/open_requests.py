@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mutirao.db.notices import Notices
 from mutirao.keys import Identity, Keys
 from mutirao.logs import logger
+from mutirao.sessions import Sessions
 
 _log = logger("api")
 
@@ -31,10 +32,12 @@ class OpenRequest:
     began: float = field(default_factory=time.monotonic)
     cut: bool = False
     """It was ended from here: its task is cancelled."""
+    spared: bool = False
+    """It ends its own session, and is to say so: it is not ended with it."""
 
     def end(self) -> None:
         """End it; it says so itself (see `Gate`)."""
-        if not self.cut:
+        if not self.cut and not self.spared:
             self.cut = True
             self.task.cancel()
 
@@ -44,6 +47,7 @@ class OpenRequests:
     """All of one process."""
 
     keys: Keys
+    sessions: Sessions
     notices: Notices
     on_change: Callable[[], None]
     """Called when a key has changed: what is remembered of keys is old."""
@@ -105,6 +109,7 @@ class OpenRequests:
         for key_id in await self.keys.over(open_keys) if open_keys else ():
             self.on_change()
             self.end_all(key_id)
+        await self._look_at_sessions()
         now, moment = time.time(), time.monotonic()
         for requests in [*self._by_caller.values()]:
             for request in [*requests]:
@@ -113,6 +118,17 @@ class OpenRequests:
                     keyless and 0 < self.longest_seconds <= moment - request.began
                 ):
                     request.end()
+
+    async def _look_at_sessions(self) -> None:
+        """End what was begun by sessions that are over."""
+        mine: dict[UUID, list[OpenRequest]] = {}
+        for request in [request for requests in self._by_caller.values() for request in requests]:
+            if request.identity.session_id is not None:
+                mine.setdefault(request.identity.session_id, []).append(request)
+        for session_id in await self.sessions.over(mine) if mine else ():
+            self.on_change()
+            for request in mine[session_id]:
+                request.end()
 
 
 def caller_of(identity: Identity) -> UUID | str:

@@ -8,6 +8,8 @@ from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
+from mutirao.api.origins import prefix_of
+
 _ASSETS = "/docs/assets"
 
 
@@ -18,7 +20,7 @@ def install(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def swagger(request: Request) -> HTMLResponse:
-        root = request.scope.get("root_path", "")
+        root = prefix_of(request.scope)
         return get_swagger_ui_html(
             openapi_url=f"{root}{app.openapi_url}",
             title=f"{app.title}: API",
@@ -29,7 +31,7 @@ def install(app: FastAPI) -> None:
 
     @app.get("/redoc", include_in_schema=False)
     async def redoc(request: Request) -> HTMLResponse:
-        root = request.scope.get("root_path", "")
+        root = prefix_of(request.scope)
         return get_redoc_html(
             openapi_url=f"{root}{app.openapi_url}",
             title=f"{app.title}: API",

@@ -8,8 +8,12 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from typing import Final, Literal
 
 from mutirao.keys import Scope
+
+EVERY: Final = "every"
+"""In place of a scope: whoever is known, whatever its scopes."""
 
 
 class Class(StrEnum):
@@ -21,16 +25,16 @@ class Class(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """A line of the table. `scope` None: anybody, without a key."""
+    """A line of the table. `scope` None: anybody, without a key; `EVERY`: any key, whatever it may do."""
 
     methods: str
     path: str
     """`*` stands for one part of a path or a piece of it, `**` for any number of parts, none included."""
-    scope: Scope | None
+    scope: Scope | Literal["every"] | None
 
     @property
     def limit(self) -> Class:
-        return Class.READ if self.scope is Scope.READ else Class.SUBMIT
+        return Class.READ if self.scope in (Scope.READ, EVERY) else Class.SUBMIT
 
 
 _READ, _SUBMIT, _APPROVE, _ADMIN = Scope.READ, Scope.SUBMIT, Scope.APPROVE, Scope.ADMIN
@@ -42,7 +46,11 @@ RULES = (
     Rule("GET", "/livez", None), Rule("GET", "/readyz", None), Rule("GET", "/metrics", None),
     Rule("GET", "/ok", None), Rule("GET", "/info", None), Rule("GET", "/openapi*", None),
     Rule("GET", "/docs/**", None), Rule("GET", "/redoc", None), Rule("GET", "/reference/**", None),
-    # The native API.
+    # The dashboard's page holds nothing of anybody; what it shows it asks the API for.
+    Rule("GET", "/ui/**", None),
+    # The native API. Signing in is how one gets to be known.
+    Rule("POST", "/api/v1/session", None), Rule("GET DELETE", "/api/v1/session", EVERY),
+    Rule("POST", "/api/v1/session/links", _READ),
     Rule(_ANY, "/api/v1/keys/**", _ADMIN),
     Rule(_ANY, "/api/v1/projects/**", _ADMIN),
     Rule(_ANY, "/api/v1/audit/**", _ADMIN),

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 import orjson
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.routing import compile_path
@@ -17,6 +17,16 @@ from mutirao.api.problems import MEDIA_TYPE, problem
 _JSON = "application/json"
 MEDIA_TYPE_OF_PARTS = "application/vnd.mutirao.fields+json"
 """Of an answer with some of its fields: it fits no schema but its own."""
+_ASKED = "mutirao.fields"
+
+
+async def _asked_fields(request: Request) -> frozenset[str]:
+    asked: frozenset[str] = request.scope.get(_ASKED, frozenset())
+    return asked
+
+
+AskedFields = Annotated[frozenset[str], Depends(_asked_fields)]
+"""The fields that the caller wants, for routes that spare themselves the others; empty: all."""
 
 
 class FieldSelection:
@@ -33,6 +43,7 @@ class FieldSelection:
         if not asked:
             await self.app(scope, receive, send)
             return
+        scope[_ASKED] = frozenset(asked)
         start: Message = {}
         body = bytearray()
 

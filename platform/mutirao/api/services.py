@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from mutirao.api.access import Access, OwnUsers
 from mutirao.api.broadcast import Journals
+from mutirao.api.changes import Changes
 from mutirao.api.gate import IDENTITY
 from mutirao.api.known_assistants import ChangedAssistants, KnownAssistants
 from mutirao.api.langgraph.protocol_stream import ThreadStreams
@@ -43,8 +44,10 @@ from mutirao.outbound import Outbound
 from mutirao.project_limits import ProjectLimits
 from mutirao.projects import DEFAULT_PROJECT, Projects
 from mutirao.queries import Queries
+from mutirao.queues import Queues
 from mutirao.schedules import ScheduleStore
 from mutirao.secrets_box import SecretsBox
+from mutirao.sessions import Sessions
 from mutirao.settings import Settings
 from mutirao.store import StoreItems
 from mutirao.store_index import StoreIndex
@@ -79,12 +82,14 @@ class Services:
     catalogue: "CachedCatalogue"
     projects: Projects
     audit: AuditLog
+    sessions: Sessions
     access: Access
     own_rules: OwnRules
     rate_limits: RateLimits
     limits: ProjectLimits
     open_requests: OpenRequests
     workers: WorkerStore
+    queues: Queues
     assistants: AssistantStore
     known_assistants: KnownAssistants
     threads: ThreadStore
@@ -98,6 +103,7 @@ class Services:
     hints: HintSender
     notices: Notices
     journal: Journals
+    changes: Changes
 
     @classmethod
     def build(cls, settings: Settings) -> "Services":
@@ -115,9 +121,9 @@ class Services:
         projects = Projects(db)
         rate_limits = RateLimits(settings.access)
         users = OwnUsers(db, queries, projects, settings.access.auth_project)
-        access = Access(
-            projects.keys, TokenVerifier(settings.access, projects), users, Visitors(settings, projects), rate_limits
-        )
+        sessions = Sessions(db, settings.access)
+        tokens, visitors = TokenVerifier(settings.access, projects), Visitors(settings, projects)
+        access = Access(projects.keys, sessions, tokens, users, visitors, rate_limits)
         outbound = Outbound(settings.webhooks.outbound_allow)
         return cls(
             settings=settings,
@@ -137,17 +143,20 @@ class Services:
             catalogue=catalogue,
             projects=projects,
             audit=AuditLog(db),
+            sessions=sessions,
             access=access,
             own_rules=OwnRules(db, queries),
             rate_limits=rate_limits,
             limits=ProjectLimits(db, settings.limits),
             open_requests=OpenRequests(
                 projects.keys,
+                sessions,
                 Notices(db.url, KEYS_CHANNEL, beside=notices),
                 access.forget,
                 longest_seconds=settings.access.keyless_stream_seconds,
             ),
             workers=WorkerStore(db),
+            queues=Queues(db),
             assistants=(assistants := ChangedAssistants(db, catalogue)),
             known_assistants=assistants.known(notices),
             threads=ThreadStore(db),
@@ -161,6 +170,7 @@ class Services:
             hints=HintSender(stack.redis_url.get_secret_value()),
             notices=notices,
             journal=Journals(db, notices),
+            changes=Changes(db, notices),
         )
 
     async def close(self) -> None:

@@ -145,6 +145,7 @@ async def submit(
     )
     await services.limits.check("max_queued_jobs", caller.project_id)
     job, new = await services.jobs.accept(submission)
+    services.changes.told(job.id)
     if new and not request.delay_seconds and not request.start_at:
         services.hints.send(job.queue, job.id)
     return job, new

@@ -24,6 +24,7 @@ async def delete_threads(services: Services, caller: Identity, thread_ids: Seque
         await ended(services, project_id, job_id, STOP_SECONDS)
     own = await services.threads.own(project_id, thread_ids)
     deleted = await services.threads.delete(project_id, own)
+    services.changes.deleted(project_id)
     for thread_id in own:
         await services.audit.record(caller, "thread.delete", thread_id)
     return deleted

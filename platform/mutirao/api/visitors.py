@@ -1,14 +1,16 @@
 """Callers without a key: let in only where the settings say so, and only from this machine.
 
-For tools that know no keys. A page in a browser of this machine is not let in: neither one of another origin nor one
-whose name was pointed at this machine.
+For tools that know no keys, and for the dashboard. Of the pages in a browser of this machine only our own are let in:
+neither one of another origin nor one whose name was pointed at this machine.
 """
 
 import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.types import Scope as AsgiScope
 
+from mutirao.api.origins import is_of_others, own_origin
 from mutirao.errors import SettingsInvalid, Unauthorized
 from mutirao.keys import ALL_SCOPES, Identity, Scope
 from mutirao.projects import Projects
@@ -46,11 +48,12 @@ class Visitors:
         """Whether anybody may come without a key."""
         return self._project is not None
 
-    async def identify(self, headers: Headers, address: str) -> Identity:
+    async def identify(self, scope: AsgiScope, headers: Headers, address: str) -> Identity:
         """The identity of whoever has no key: may do all but administer. Raises Unauthorized."""
         assert self._project is not None
         origin, host = headers.get("origin"), urlsplit(f"//{headers.get('host', '')}").hostname or ""
-        foreign = origin is not None and origin not in self._origins
+        allowed = {*self._origins, own_origin(scope, headers)}
+        foreign = origin not in allowed if origin is not None else is_of_others(headers)
         # What a proxy passes on comes from anywhere, although the proxy itself is on this machine.
         forwarded = any(name in _FORWARDED or name.startswith("x-forwarded-") for name in headers)
         if foreign or forwarded or not is_loopback(host) or not is_loopback(address):

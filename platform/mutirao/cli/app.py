@@ -11,6 +11,7 @@ from mutirao import __version__
 from mutirao.cli import (
     approval_commands,
     assistant_commands,
+    dashboard_commands,
     database_commands,
     demo_command,
     init_command,
@@ -72,6 +73,7 @@ for commands in (
     workflow_commands,
     knowledge_commands,
     stack_commands,
+    dashboard_commands,
     database_commands,
     init_command,
     demo_command,

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mutirao.jobs.records import Job
     from mutirao.settings import Settings
 
-WORKFLOW = "report"
 ARTIFACTS = ("report.md", "report.docx", "citations.json", "quality.json")
 FIRST_LINES = 25
 DEFAULT_OUT = Path("demo-output")
@@ -124,7 +123,7 @@ def _stack(settings: "Settings", phases: Phases, *, keep: bool) -> Iterator[None
 
 def _write_report(settings: "Settings", phases: Phases, out: Path, *, as_json: bool) -> "tuple[Job, dict[str, Path]]":
     """The report's job, ended, and where its artifacts were written, by their names."""
-    from mutirao import samples
+    from mutirao import dashboard, samples
     from mutirao.client import Client, find_address
 
     address = find_address(settings)
@@ -132,7 +131,11 @@ def _write_report(settings: "Settings", phases: Phases, out: Path, *, as_json: b
         with phases.phase("documents", "take in the sample documents"):
             _add_samples(client, samples.sample_documents(), samples.DEMO_COLLECTION)
         with phases.phase("report", f"write the report: {samples.DEMO_TOPIC}"):
-            job = client.submit(WORKFLOW, {"topic": samples.DEMO_TOPIC, "collections": [samples.DEMO_COLLECTION]})
+            job = client.submit(
+                samples.DEMO_WORKFLOW, {"topic": samples.DEMO_TOPIC, "collections": [samples.DEMO_COLLECTION]}
+            )
+            if dashboard.folder(settings.api.dashboard_dir) is not None:
+                output.say(f"to be seen at {address.url}{dashboard.PATH}/jobs/{job.id}, signed in by `mutirao open`")
             job, view = watch(client, job.id, as_json=as_json)
         output.say(summary(job, view))
         with phases.phase("files", "fetch the files"):

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     jobs = typer.Typer(help="Jobs: list, show, follow, and what may be done to them.", no_args_is_help=True)
     jobs.command("list")(list_jobs)
-    for command in (show, follow, counts, journal):
+    for command in (show, follow, watch, counts, journal):
         jobs.command()(command)
     control_commands.add_to(jobs)
     bulk_commands.add_to(jobs)
@@ -43,6 +43,22 @@ def list_jobs(
     """List jobs, newest first."""
     with connect() as client:
         JOBS.ask(client.jobs, fields, as_json, sort=sort, limit=limit, **filters)
+
+
+def watch(as_json: Json = False) -> None:
+    """Show what changes in the project as it does, until Ctrl-C: a line for each job, with --json one for each change."""
+    with connect() as client:
+        for change in client.changes():
+            if as_json:
+                typer.echo(output.as_text(change))
+                continue
+            for row in change.data.get("jobs", ()):
+                why = f" ({row['waiting_for']})" if row["waiting_for"] else ""
+                typer.echo(output.printable(f"{row['id']}  {row['workflow']}  {row['state']}{why}"))
+            if change.kind == "many":
+                typer.echo("more has changed than is told one by one; see `mutirao jobs list`")
+            elif change.kind == "approvals":
+                typer.echo(f"{change.data['pending']} approvals wait")
 
 
 @shared(filters=job_filters)

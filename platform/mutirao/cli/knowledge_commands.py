@@ -1,4 +1,4 @@
-"""`mutirao knowledge`: add, search, list, show, fetch, delete."""
+"""`mutirao knowledge`: add, search, list, show, chunks, fetch, delete."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -31,13 +31,14 @@ DocumentId = Annotated[UUID, typer.Argument(metavar="ID", help="The document's i
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     knowledge = typer.Typer(
-        help="Documents that agents read: add, search, list, show, fetch, delete.", no_args_is_help=True
+        help="Documents that agents read: add, search, list, show, chunks, fetch, delete.", no_args_is_help=True
     )
     knowledge.command("add")(add)
     knowledge.command("search")(search)
     knowledge.command("list")(list_documents)
     knowledge.command("delete")(delete)
     knowledge.command("show")(show)
+    knowledge.command("chunks")(chunks)
     knowledge.command("fetch")(fetch)
     app.add_typer(knowledge, name="knowledge")
 
@@ -208,6 +209,20 @@ def show(document_id: DocumentId, as_json: Json = False) -> None:
         ("job", str(found.job_id) if found.job_id else None),
     ]
     show_record(found, facts, as_json=as_json)
+
+
+def chunks(document_id: DocumentId, as_json: Json = False) -> None:
+    """Show the pieces of a document's text that are searched, in order."""
+    with connect() as client:
+        found = client.chunks(document_id)
+    if as_json:
+        output.show_json({"chunks": found})
+        return
+    for chunk in found:
+        typer.echo(
+            output.printable(f"{chunk.ordinal}  page {chunk.page}, {chunk.start} to {chunk.end}  {chunk.heading}")
+        )
+        typer.echo(output.printable(output.one_line(chunk.text, _HIT_CHARS)))
 
 
 def fetch(

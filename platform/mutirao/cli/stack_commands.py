@@ -32,19 +32,27 @@ def up(
         bool, typer.Option("--reload", help="Restart the workers when the project's code changes.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, max=64, help="How many worker processes.")] = 1,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="Print the link of the dashboard and open no browser.")
+    ] = False,
 ) -> None:
     """Start the embedded stack: PostgreSQL, Valkey, Chroma, model server, API, worker."""
     from mutirao.settings import load_settings
     from mutirao.stack import background
     from mutirao.stack.board import Board
     from mutirao.stack.foreground import Options, run_stack
+    from mutirao.stack.front_door import welcome
 
     options = Options(workers=workers, reload=reload)
     settings = load_settings()
+    opens = settings.stack.open_browser and not no_open
+    # Said by this process and not by the one in the background, whose words are kept in a file: the link is a secret.
     if not detach:
-        run_stack(settings, options, Board())
+        board = Board()
+        run_stack(settings, options, board, lambda: welcome(settings, board.say, opens=opens))
         return
     run = background.start(settings, options, typer.echo)
+    welcome(settings, typer.echo, opens=opens)
     typer.echo(f"running in the background (process {run.pid}); end it with `mutirao down`")
 
 

@@ -1,4 +1,4 @@
-"""`mutirao workflows` and `mutirao workers`: what can be run, and who runs it."""
+"""`mutirao workflows`, `mutirao workers` and `mutirao queues`: what can be run, who runs it, and what waits."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,6 +42,7 @@ def register(app: typer.Typer) -> None:
     group.command("check")(check_command.check)
     app.add_typer(group, name="workflows")
     app.command()(workers)
+    app.command()(queues)
 
 
 def workflows(context: typer.Context, as_json: Json = False) -> None:
@@ -161,3 +162,30 @@ def workers(as_json: Json = False) -> None:
 
 def _load(worker: "Worker") -> str:
     return f"{worker.running}/{worker.slots}"
+
+
+def queues(as_json: Json = False) -> None:
+    """List the queues: what waits and runs in each, who serves it, and which nobody does."""
+    with connect() as client:
+        found = client.system()
+    if as_json:
+        output.show_json(found)
+        return
+    rows = [
+        (
+            one.name,
+            str(one.queued),
+            str(one.running),
+            str(one.workers),
+            str(one.slots),
+            output.when(one.oldest_queued_at),
+        )
+        for one in found.queues
+    ]
+    headers = ("queue", "queued", "running", "workers", "slots", "waits since")
+    typer.echo(output.table(headers, rows) if rows else "no queues: no worker lives, and nothing waits")
+    for starved in found.starved:
+        names = ", ".join(starved.workflows)
+        typer.echo(output.printable(f"no worker serves queue {starved.queue}: {starved.queued} jobs wait ({names})"))
+    health = "answers" if found.model.healthy else f"does not answer: {found.model.detail or 'no detail'}"
+    typer.echo(output.printable(f"model {found.model.name} {health}"))

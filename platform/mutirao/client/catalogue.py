@@ -22,6 +22,11 @@ class CatalogueVerbs(Verbs):
         """Every version of a workflow, newest first, with its live workers and unfinished jobs. Raises NotFound."""
         return Sent()
 
+    @verb("GET /system", records.System)
+    def system(self) -> Sent:
+        """Queues with what waits and runs in them, those that no worker serves, and the model's health."""
+        return Sent()
+
     @verb("GET /workers", list[records.Worker])
     def workers(self) -> Sent:
         """Live worker processes."""

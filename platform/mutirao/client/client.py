@@ -11,6 +11,7 @@ from mutirao.client.control import ControlVerbs
 from mutirao.client.files import KnowledgeVerbs
 from mutirao.client.jobs import JobVerbs
 from mutirao.client.schedules import ScheduleVerbs
+from mutirao.client.session import SessionVerbs
 from mutirao.client.threads import AssistantVerbs, ThreadVerbs
 from mutirao.client.verbs import AsyncVerbs, SyncVerbs
 from mutirao.client.webhooks import WebhookVerbs
@@ -20,7 +21,7 @@ PATIENCE_SECONDS = 30.0
 
 class ApiVerbs(
     JobVerbs, ControlVerbs, ApprovalVerbs, ScheduleVerbs, ThreadVerbs, AssistantVerbs, WebhookVerbs, KnowledgeVerbs,
-    CatalogueVerbs, AccessVerbs,
+    CatalogueVerbs, AccessVerbs, SessionVerbs,
 ):  # fmt: skip
     """All verbs of the API."""
 

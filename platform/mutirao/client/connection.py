@@ -19,6 +19,9 @@ PREFIX = "/api/v1"
 CONNECT_SECONDS = 5.0
 R = TypeVar("R")
 
+# The API closes a connection on which nothing was said for five seconds: whoever asks on it just then is told that it broke.
+IDLE_SECONDS = 3.0
+
 
 class NoConnection(Unavailable):
     """Raised when nothing listens at the API's URL: the request was not sent."""
@@ -48,6 +51,7 @@ class _Address:
             "base_url": self.url,
             "headers": {"Authorization": f"Bearer {_checked_key(key)}", "User-Agent": f"mutirao/{__version__}"},
             "timeout": _limits(timeout_seconds),
+            "limits": httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=IDLE_SECONDS),
             "trust_env": not is_loopback(self.url),  # no proxy stands between this machine and itself
         }
 

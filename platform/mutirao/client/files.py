@@ -84,10 +84,14 @@ class KnowledgeVerbs(FileVerbs):
     def documents(self, collection: str) -> Flow[list[records.Document]]:
         """The documents of a collection by name, newest version first. Raises NotFound."""
         path = f"/collections/{quote(collection, safe='')}/documents"
-        found: list[records.Document] = []
+        return (yield from self._all_of(records.Document, path))
+
+    def _all_of(self, kind: type[R], path: str) -> Flow[list[R]]:
+        found: list[R] = []
         while True:
             params = {"limit": PAGE, "offset": len(found)}
-            page = yield from self._read(list[records.Document], Request(method="GET", path=path, params=params))
+            request = Request(method="GET", path=path, params=params)
+            page: list[R] = yield from self._read(list[kind], request)  # type: ignore[valid-type]
             found += page
             if len(page) < PAGE:
                 return found
@@ -96,6 +100,11 @@ class KnowledgeVerbs(FileVerbs):
     def document(self, document_id: UUID | str) -> Sent:
         """One document. Raises NotFound."""
         return Sent()
+
+    @steps("GET /documents/{document_id}/chunks")
+    def chunks(self, document_id: UUID | str) -> Flow[list[records.Chunk]]:
+        """The pieces of its text that are searched, in order. Raises NotFound."""
+        return (yield from self._all_of(records.Chunk, f"/documents/{document_id}/chunks"))
 
     @verb("GET /documents/{document_id}/content", bytes)
     def document_content(self, document_id: UUID | str) -> Sent:
@@ -110,6 +119,16 @@ class KnowledgeVerbs(FileVerbs):
     @verb("DELETE /documents/{document_id}", NoneType)
     def delete_document(self, document_id: UUID | str) -> Sent:
         """Delete a document and everything made of it. Raises NotFound."""
+        return Sent()
+
+    @verb("GET /samples", records.Samples)
+    def samples(self) -> Sent:
+        """The documents that ship with the platform, and what `mutirao demo` asks of them."""
+        return Sent()
+
+    @verb("GET /samples/{name}", str)
+    def sample_text(self, name: str) -> Sent:
+        """The text of one of them. Raises NotFound."""
         return Sent()
 
     @steps("POST /search")

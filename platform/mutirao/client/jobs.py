@@ -11,7 +11,7 @@ from mutirao.client.connection import ConnectionLost, NoConnection
 from mutirao.client.encoding import encoded
 from mutirao.client.flows import RETRY_AFTER, Close, Flow, Item, Open, Part, Request
 from mutirao.client.outage import Outage
-from mutirao.client.stream import EventReader
+from mutirao.client.stream import STREAM_SILENCE_SECONDS, EventReader
 from mutirao.client.verbs import JSON, PAGE, R, Sent, Verbs, following, listing, steps, verb
 from mutirao.errors import Conflict, RateLimited, Unavailable
 from mutirao.jobs.records import Attempt, Budget, Event, Job, Limits, Retry
@@ -19,8 +19,6 @@ from mutirao.jobs.states import JobState
 
 WAIT_SECONDS = 20.0
 """How long one request waits for the end of a job; `wait` sends as many as it takes."""
-STREAM_SILENCE_SECONDS = 30.0
-"""How much longer than an answer a stream may be silent, without a sign of life, before it is opened again."""
 IN_FLIGHT = "request_in_flight"
 TERMINAL_EVENTS = frozenset(f"job.{state}" for state in JobState if state.terminal)
 

@@ -5,7 +5,7 @@ broke) costs a delay and nothing else; after every reconnect all waiters are wok
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -36,7 +36,7 @@ class Notices:
             assert beside._task is None
             beside._channels[channel] = self
         self._waiters: dict[str, set[asyncio.Event]] = {}
-        self._everything: set[asyncio.Queue[str]] = set()
+        self._listeners: set[Callable[[str], None]] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -77,11 +77,19 @@ class Notices:
     async def all_keys(self) -> AsyncIterator["asyncio.Queue[str]"]:
         """Every key that is notified, in order; `""` after a reconnect: anything may have been missed."""
         keys: asyncio.Queue[str] = asyncio.Queue()
-        self._everything.add(keys)
+        self.hear(put := keys.put_nowait)
         try:
             yield keys
         finally:
-            self._everything.discard(keys)
+            self.unhear(put)
+
+    def hear(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with every key that is notified, and with `""` when anything may have been missed."""
+        self._listeners.add(listener)
+
+    def unhear(self, listener: Callable[[str], None]) -> None:
+        """Call it no more."""
+        self._listeners.discard(listener)
 
     async def _listen(self) -> None:
         failures = 0
@@ -107,15 +115,15 @@ class Notices:
     def _tell(self, payload: str) -> None:
         for event in self._waiters.get(payload, ()):
             event.set()
-        for keys in self._everything:
-            keys.put_nowait(payload)
+        for listener in self._listeners:
+            listener(payload)
 
     def _wake_all(self) -> None:
         for events in self._waiters.values():
             for event in events:
                 event.set()
-        for keys in self._everything:
-            keys.put_nowait("")
+        for listener in self._listeners:
+            listener("")
 
 
 async def wait_for(event: asyncio.Event, seconds: float) -> bool:

@@ -51,7 +51,9 @@ _COVERED = text("""
 SELECT count(*) >= 3 FROM pg_class c
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relrowsecurity
   AND c.relname IN ('checkpoints', 'checkpoint_blobs', 'checkpoint_writes')""")
-_WALL = text("SELECT mutirao_wall()")
+# Jobs may read these tables by now. Who waits for one while it has another gives up before the server's search for
+# deadlocks (`deadlock_timeout`, 1 s) would end somebody's read instead; it is tried again.
+_WALL = text("SELECT set_config('lock_timeout', '300ms', true), mutirao_wall()")
 
 
 @contextmanager

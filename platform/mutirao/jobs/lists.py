@@ -1,6 +1,6 @@
 """Lists of jobs: filtered, sorted, in pages, and counted by state."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from mutirao.db import Database
 from mutirao.errors import InvalidInput
 from mutirao.jobs.records import Job, Record
-from mutirao.jobs.sql import JOB
+from mutirao.jobs.sql import job_without
 from mutirao.jobs.states import JobState
 
 
@@ -44,7 +44,7 @@ class JobFilter(Record):
     metadata: dict[str, Any] | None = None
 
 
-# Ids are ordered by time, so that created_at needs no column of its own (ix_jobs_project_id_id).
+# Ids are ordered by time, so that created_at needs no column of its own (ix_jobs_listed).
 _ORDERS = {
     JobSort.NEWEST: (None, "DESC", "<"),
     JobSort.OLDEST: (None, "ASC", ">"),
@@ -64,6 +64,12 @@ _CONDITIONS = {
     "created_before": "created_at < :created_before",
     "metadata": "metadata @> :metadata",
 }
+# The ids are found in ix_jobs_listed alone, which has all that filters and orders ask for, and only the rows of the page
+# are read: those that do not fit may be many, and large.
+_PAGE = """
+SELECT {columns} FROM jobs WHERE project_id = :project_id AND id = ANY(ARRAY(
+    SELECT id FROM jobs WHERE {conditions} ORDER BY {order} LIMIT :limit
+)) ORDER BY {order}"""
 _POSITION = text("""
 SELECT id, priority, coalesce(finished_at, 'infinity')::text AS finished_at FROM jobs
 WHERE id = :id AND project_id = :project_id""")
@@ -83,8 +89,9 @@ class JobLists:
         sort: JobSort = JobSort.NEWEST,
         after: UUID | None = None,
         limit: int,
+        without: Collection[str] = (),
     ) -> list[Job]:
-        """At most `limit` jobs behind the job `after`, in this order.
+        """At most `limit` jobs behind the job `after`, in this order; `without` names columns that are not to be read.
 
         Raises:
             InvalidInput: `after` is no job of the project any more, and the order needs to know where it stood.
@@ -96,7 +103,7 @@ class JobLists:
             if expression is not None:
                 values["place"] = await self._place(project_id, after, sort)
         order = f"id {direction}" if expression is None else f"{expression} {direction}, id {direction}"
-        sql = f"SELECT {JOB} FROM jobs WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT :limit"
+        sql = _PAGE.format(columns=job_without(without), conditions=" AND ".join(conditions), order=order)
         async with self.db.autocommit() as connection:
             rows = (await connection.execute(_bound(sql, wanted), values | {"limit": limit})).mappings()
             return [Job.model_validate(dict(row)) for row in rows]

@@ -85,7 +85,7 @@ SELECT {JOB}, (SELECT t."values" FROM threads t WHERE t.id = thread_id) AS threa
     (SELECT t.interrupts FROM threads t WHERE t.id = thread_id) AS interrupts
 FROM jobs WHERE id = :id AND {_MINE}""")
 
-# Served by ix_jobs_thread_id or ix_jobs_project_id_id.
+# Served by ix_jobs_thread_id or ix_jobs_listed.
 _PAGE = text(f"""
 SELECT {JOB} FROM jobs
 WHERE {_MINE} AND (CAST(:status AS text) IS NULL OR {_STATUS_SQL} = :status)

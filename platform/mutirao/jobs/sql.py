@@ -1,5 +1,6 @@
 """Pieces that the statements on jobs share. A statement names its changed rows `job`."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import TextClause, bindparam, text
@@ -7,11 +8,25 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from mutirao.jobs.channels import ENDED, EVENTS_CHANNEL, WORK_CHANNEL
 
-JOB = """id, thread_id, workflow, version, queue, state, input, output, error, metadata, epoch AS attempts, max_attempts,
-    last_seq, priority, kind, parent_id, ordinal, retry, failures, limits, budget, waiting_for, deadline_at, available_at,
-    schedule_id, pause_requested_at, created_at, started_at, finished_at, cancel_requested_at,
-    assistant_id, run, webhook, created_by, rolled_back"""
+_REST = """error, metadata, epoch AS attempts, max_attempts, last_seq, priority, kind, parent_id, ordinal, retry, failures,
+    limits, budget, waiting_for, deadline_at, available_at, schedule_id, pause_requested_at, created_at, started_at,
+    finished_at, cancel_requested_at, assistant_id, webhook, created_by, rolled_back"""
+
+JOB = f"id, thread_id, workflow, version, queue, state, input, output, {_REST}, run"
 """The columns of `records.Job`."""
+
+LARGE = frozenset({"input", "output", "run"})
+"""Those of them that may be of megabytes."""
+
+
+def job_without(names: Collection[str]) -> str:
+    """`JOB` with null for these columns, which are then not read."""
+    columns = [column.strip() for column in JOB.split(",")]
+    return ", ".join(f"NULL AS {column}" if column in names else column for column in columns)
+
+
+JOB_SUMMARY = f"id, thread_id, workflow, version, queue, state, NULL AS input, {_REST}, run - 'kwargs' AS run"
+"""The same without what may be large: what it was given, in either form, and what came of it."""
 
 CLAIM = """id AS job_id, project_id, thread_id, workflow, version, input, metadata, epoch, queue, priority, kind, parent_id,
     group_id, retry, limits, budget, start, started_at, deadline_at, assistant_id, run, created_by,

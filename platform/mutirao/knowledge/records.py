@@ -71,6 +71,18 @@ class FoundChunk(Record):
     text: str
 
 
+class Chunk(Record):
+    """A stored chunk: `text` is the document's text from `start` to `end`; pages count from 1."""
+
+    id: UUID
+    ordinal: int = Field(description="Its place in the document, from 0.")
+    page: int
+    start: int
+    end: int
+    heading: str
+    text: str
+
+
 class ChunkText(Record):
     """What an embedding is made of."""
 

@@ -24,6 +24,8 @@ GROUP BY c.id ORDER BY c.name""")
 
 COLLECTION_NAMES = text("SELECT id, name FROM collections WHERE project_id = :project_id ORDER BY name")
 
+HAS_COLLECTION = text("SELECT EXISTS (SELECT FROM collections WHERE project_id = :project_id AND name = :name)")
+
 DELETE_COLLECTION = text("DELETE FROM collections WHERE project_id = :project_id AND name = :name RETURNING id")
 
 # The newest version that is not lost, and whether no live job is busy with it.
@@ -105,6 +107,10 @@ CHUNK_TEXTS = text("""
 SELECT id, document_id, heading, text FROM chunks WHERE id = ANY(:ids) ORDER BY document_id, ordinal""")
 
 DOCUMENT_CHUNKS = text("SELECT id FROM chunks WHERE document_id = :document_id ORDER BY ordinal")
+
+CHUNKS = text("""
+SELECT k.id, k.ordinal, k.page, k.start, k."end", k.heading, k.text FROM chunks k JOIN documents d ON d.id = k.document_id
+WHERE k.document_id = :document_id AND d.project_id = :project_id ORDER BY k.ordinal LIMIT :limit OFFSET :offset""")
 
 FOUND_CHUNKS = text("""
 SELECT k.id, k.document_id, d.name AS document_name, d.version AS document_version, d.sha256 AS document_sha256,

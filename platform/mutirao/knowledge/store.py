@@ -19,7 +19,7 @@ from mutirao.ids import new_id
 from mutirao.jobs.records import Problem
 from mutirao.jobs.states import DocumentState
 from mutirao.knowledge import bm25, sql
-from mutirao.knowledge.records import ChunkText, Collection, Document, FoundChunk, NewChunk
+from mutirao.knowledge.records import Chunk, ChunkText, Collection, Document, FoundChunk, NewChunk
 from mutirao.knowledge.terms import tsvector, words
 
 _MAX_NAME_CHARS = 512
@@ -46,6 +46,11 @@ class KnowledgeStore:
                 there = ", ".join(map(repr, known)) or "none yet; `mutirao knowledge add` makes one"
                 raise NotFound(f"no collection {name!r} in this project; there are {there}", collection=name)
         return [known[name] for name in dict.fromkeys(names)]
+
+    async def has_collection(self, project_id: UUID, name: str) -> bool:
+        """Whether the project has a collection of that name."""
+        async with self.db.autocommit() as connection:
+            return bool(await connection.scalar(sql.HAS_COLLECTION, {"project_id": project_id, "name": name}))
 
     async def ensure_collection(
         self, project_id: UUID, name: str, *, connection: AsyncConnection | None = None
@@ -121,6 +126,12 @@ class KnowledgeStore:
         (collection_id,) = await self.collection_ids(project_id, [collection])
         rows = await self._rows(sql.DOCUMENTS, collection_id=collection_id, limit=limit, offset=offset)
         return [Document.model_validate(row) for row in rows]
+
+    async def chunks(self, project_id: UUID, document_id: UUID, *, limit: int = 200, offset: int = 0) -> list[Chunk]:
+        """Chunks of a document, in their order; none before it is ready. Raises NotFound."""
+        await self.document(project_id, document_id)
+        rows = await self._rows(sql.CHUNKS, document_id=document_id, project_id=project_id, limit=limit, offset=offset)
+        return [Chunk.model_validate(row) for row in rows]
 
     async def delete(self, project_id: UUID, document_id: UUID) -> UUID:
         """Delete a document with its chunks; returns its collection's id. Raises NotFound."""

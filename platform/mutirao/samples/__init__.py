@@ -7,9 +7,10 @@ Twelve pages in English and Portuguese on one theme, written for this project an
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["DEMO_COLLECTION", "DEMO_TOPIC", "sample_documents"]
+__all__ = ["DEMO_COLLECTION", "DEMO_TOPIC", "DEMO_WORKFLOW", "sample_documents"]
 
 DEMO_COLLECTION = "baixa-do-umbu"
+DEMO_WORKFLOW = "report"
 DEMO_TOPIC = "How Baixa do Umbu stores rainwater and composts its food scraps by collective work"
 
 SUFFIXES = frozenset({".md", ".txt"})

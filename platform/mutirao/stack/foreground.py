@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Coroutine
+import threading
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,22 +31,25 @@ class Options:
     """Parts to start; others are left out as if they did not exist."""
 
 
-def run_stack(settings: Settings, options: Options, board: Board) -> None:
+def run_stack(settings: Settings, options: Options, board: Board, welcome: Callable[[], None] | None = None) -> None:
     """Run the stack until SIGINT, SIGTERM or SIGHUP. When this returns or raises no process of it is left.
+
+    `welcome` is called once, in a thread of its own, when everything is ready.
 
     Raises:
         AlreadyRunning: another process runs a stack on the same data folder.
         PartFailed: a part did not become ready; the message has the end of its log.
         SettingsInvalid: the data folder cannot be written.
     """
-    asyncio.run(_Foreground(settings, options, board).run())
+    asyncio.run(_Foreground(settings, options, board, welcome).run())
 
 
 class _Foreground:
-    def __init__(self, settings: Settings, options: Options, board: Board) -> None:
+    def __init__(self, settings: Settings, options: Options, board: Board, welcome: Callable[[], None] | None) -> None:
         self._settings = settings
         self._options = options
         self._board = board
+        self._welcome = welcome
         self._home = home_of(settings)
         self._asked = asyncio.Event()
         self._supervisor: Supervisor | None = None
@@ -123,3 +127,5 @@ class _Foreground:
             own = self._settings.api.api_key is None
             self._board.say(f"API  {plan.api_url}")
             self._board.say(f"key  {home.api_key_file if own else 'the one of MUTIRAO_API_KEY'}")
+            if self._welcome is not None:
+                threading.Thread(target=self._welcome, name="welcome", daemon=True).start()

@@ -165,6 +165,7 @@ async def _submit(services: Services, caller: Identity, body: ChatRequest) -> Jo
     )
     await services.limits.check("max_queued_jobs", caller.project_id)
     job, _ = await services.jobs.accept(submission)
+    services.changes.told(job.id)
     services.hints.send(job.queue, job.id)
     return job
 

@@ -213,7 +213,8 @@ async def get_graph(
     except NoWorker:
         if depth:
             raise
-        answer = (await services.catalogue.get(assistant.workflow)).graph
+        known = (await services.catalogue.get(assistant.workflow)).graph
+        answer = {"nodes": known["nodes"], "edges": known["edges"]}
     return dict(answer)
 
 

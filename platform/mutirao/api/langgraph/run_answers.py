@@ -100,6 +100,7 @@ async def deleted(services: Services, caller: Identity, job: Job) -> None:
     """Delete the run, after its end where it has not ended."""
     await services.audit.record(caller, "run.delete", job.id, {"thread_id": str(job.thread_id)})
     if await services.runs.delete(caller.project_id, job.id):
+        services.changes.deleted(caller.project_id, job.id)
         return
     with suppress(NotFound):
         await services.runs.cancel(caller.project_id, job.id, rollback=True)

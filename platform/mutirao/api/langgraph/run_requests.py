@@ -190,6 +190,7 @@ async def start_runs(services: Services, caller: Identity, requests: Batch) -> l
 
 
 def _hint(services: Services, submission: Submission, job: Job) -> None:
+    services.changes.told(job.id)
     if not submission.delay_seconds:
         services.hints.send(job.queue, job.id)
 

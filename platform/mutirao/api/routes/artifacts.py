@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator
 from typing import Annotated
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, File, UploadFile
 from fastapi.responses import StreamingResponse
 
+from mutirao.api.downloads import Inline, download
 from mutirao.api.problems import responses
 from mutirao.api.services import Caller, HasServices
 from mutirao.jobs.records import Artifact
@@ -47,18 +47,21 @@ async def list_artifacts(job_id: UUID, services: HasServices, caller: Caller) ->
     response_class=StreamingResponse,
     responses={200: {"content": {"*/*": {}}}, **responses(401, 404, 422)},
 )
-async def download_artifact(job_id: UUID, name: str, services: HasServices, caller: Caller) -> StreamingResponse:
+async def download_artifact(
+    job_id: UUID, name: str, services: HasServices, caller: Caller, inline: Inline = False
+) -> StreamingResponse:
     """The content of an artifact. It is sent as a download and never rendered as a page of this origin."""
     await services.jobs.get(caller.project_id, job_id)
     artifact = await services.jobs.artifact(caller.project_id, job_id, name)
-    headers = {
-        "Content-Length": str(artifact.size),
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(artifact.name.rpartition('/')[2])}",
-        "ETag": f'"{artifact.sha256}"',
-        "X-Content-Type-Options": "nosniff",
-    }
     content = await opened(services.blobs.stream(artifact.sha256))
-    return StreamingResponse(content, media_type=artifact.media_type, headers=headers)
+    return download(
+        content,
+        name=artifact.name,
+        media_type=artifact.media_type,
+        sha256=artifact.sha256,
+        size=artifact.size,
+        inline=inline,
+    )
 
 
 @router.post("/uploads", status_code=201, responses=responses(401, 413, 422, 507))

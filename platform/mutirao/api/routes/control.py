@@ -128,6 +128,7 @@ async def fork_job(
         as_node=request.as_node,
         metadata=request.metadata,
     )
+    services.changes.told(forked.id)
     said = {"fork": str(forked.id), "checkpoint_id": request.checkpoint_id}
     await services.audit.record(caller, "job.fork", job_id, said)
     response.headers["Location"] = f"/api/v1/jobs/{forked.id}"

@@ -51,7 +51,7 @@ async def live() -> Live:
 async def ready(request: Request, services: HasServices, response: Response) -> Ready:
     """200 when every part that is configured answers and a worker is alive, else 503; for a caller with a key each part
     with its detail. As of one second ago."""
-    parts = await _parts(request.app, services)
+    parts = await parts_of(request.app, services)
     all_ok = all(part.ok for part in parts.values())
     response.status_code = 200 if all_ok else 503
     if not await _has_key(request, services):
@@ -69,8 +69,8 @@ async def _has_key(request: Request, services: Services) -> bool:
     return True
 
 
-async def _parts(app: FastAPI, services: Services) -> dict[str, PartHealth]:
-    """What `_asked` found; once a second at most, however many ask."""
+async def parts_of(app: FastAPI, services: Services) -> dict[str, PartHealth]:
+    """The health of each part that is configured; asked for once a second at most, however many want it."""
     state = app.state
     if not hasattr(state, "health_lock"):
         state.health_lock, state.health = asyncio.Lock(), (0.0, {})

@@ -11,12 +11,14 @@ from mutirao.api import pages
 from mutirao.api.pages import Cursor, Limit
 from mutirao.api.problems import responses
 from mutirao.api.routes.filters import Filtered
+from mutirao.api.selection import AskedFields
 from mutirao.api.services import Caller, HasServices, Services
 from mutirao.api.submission import JobRequest, submit
 from mutirao.db.notices import wait_for
 from mutirao.jobs.checkpoints import Checkpoint
 from mutirao.jobs.lists import JobSort
 from mutirao.jobs.records import Attempt, Job
+from mutirao.jobs.sql import LARGE
 from mutirao.jobs.store import ENDED
 from mutirao.jobs.usage import Usage
 
@@ -65,6 +67,7 @@ async def list_jobs(
     services: HasServices,
     caller: Caller,
     wanted: Filtered,
+    asked: AskedFields,
     sort: Annotated[
         JobSort, Query(description="Order; those that have not finished count as finishing last.")
     ] = JobSort.NEWEST,
@@ -73,7 +76,8 @@ async def list_jobs(
 ) -> JobPage:
     """Jobs of the project, newest first unless `sort` says otherwise."""
     after = pages.read_cursor(cursor)
-    jobs = await services.lists.page(caller.project_id, wanted, sort=sort, after=after, limit=limit + 1)
+    spared = LARGE - asked if asked else ()
+    jobs = await services.lists.page(caller.project_id, wanted, sort=sort, after=after, limit=limit + 1, without=spared)
     rows, following = pages.cut(jobs, limit)
     return JobPage(jobs=rows, next=following)
 

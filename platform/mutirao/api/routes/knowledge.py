@@ -1,13 +1,13 @@
 """Collections, documents and search. Parsing, embedding and searching are jobs: they run in the workers."""
 
 from typing import Annotated, Any
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, File, Path, Query, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from mutirao.api.downloads import Inline, download
 from mutirao.api.problems import responses
 from mutirao.api.routes.artifacts import opened, parts_of
 from mutirao.api.routes.jobs import ended
@@ -18,7 +18,7 @@ from mutirao.jobs.records import Job
 from mutirao.jobs.states import JobState
 from mutirao.keys import Identity
 from mutirao.knowledge.media import sniff
-from mutirao.knowledge.records import Collection, Document
+from mutirao.knowledge.records import Chunk, Collection, Document
 
 router = APIRouter(tags=["knowledge"])
 
@@ -26,6 +26,8 @@ INGEST, SEARCH, FORGET = "knowledge.ingest", "knowledge.search", "knowledge.forg
 _SEARCH_SECONDS = 30.0
 _MAX_NAME_CHARS = 500
 
+PageLimit = Annotated[int, Query(ge=1, le=200)]
+Offset = Annotated[int, Query(ge=0, lt=2**31)]
 CollectionName = Annotated[str, Path(min_length=3, max_length=512, description="Name of the collection.")]
 
 
@@ -94,8 +96,8 @@ async def list_documents(
     collection: CollectionName,
     services: HasServices,
     caller: Caller,
-    limit: Annotated[int, Query(ge=1, le=200)] = 200,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: PageLimit = 200,
+    offset: Offset = 0,
 ) -> list[Document]:
     """Documents of a collection by name, newest version first."""
     return await services.knowledge.documents(caller.project_id, collection, limit=limit, offset=offset)
@@ -107,15 +109,25 @@ async def get_document(document_id: UUID, services: HasServices, caller: Caller)
     return await services.knowledge.document(caller.project_id, document_id)
 
 
+@router.get("/documents/{document_id}/chunks", responses=responses(401, 404, 422))
+async def list_chunks(
+    document_id: UUID, services: HasServices, caller: Caller, limit: PageLimit = 200, offset: Offset = 0
+) -> list[Chunk]:
+    """What is searched of a document, in order: pieces of its text with page and character span."""
+    return await services.knowledge.chunks(caller.project_id, document_id, limit=limit, offset=offset)
+
+
 @router.get(
     "/documents/{document_id}/content",
     response_class=StreamingResponse,
     responses={200: {"content": {"*/*": {}}}, **responses(401, 404, 422)},
 )
-async def download_document(document_id: UUID, services: HasServices, caller: Caller) -> StreamingResponse:
+async def download_document(
+    document_id: UUID, services: HasServices, caller: Caller, inline: Inline = False
+) -> StreamingResponse:
     """The file as it was uploaded. It is sent as a download and never rendered as a page of this origin."""
     document = await services.knowledge.document(caller.project_id, document_id)
-    return await _download(services, document.sha256, document.name, document.media_type)
+    return await _download(services, document.sha256, document.name, document.media_type, inline=inline)
 
 
 @router.get(
@@ -123,12 +135,15 @@ async def download_document(document_id: UUID, services: HasServices, caller: Ca
     response_class=StreamingResponse,
     responses={200: {"content": {"text/plain": {}}}, **responses(401, 404, 409, 422)},
 )
-async def download_text(document_id: UUID, services: HasServices, caller: Caller) -> StreamingResponse:
+async def download_text(
+    document_id: UUID, services: HasServices, caller: Caller, inline: Inline = False
+) -> StreamingResponse:
     """The document's text, UTF-8, as the offsets of its citations count it."""
     document = await services.knowledge.document(caller.project_id, document_id)
     if document.text_sha256 is None:
         raise Conflict(f"document {document.name!r} has no text: it is {document.state.value}")
-    return await _download(services, document.text_sha256, f"{document.name}.txt", "text/plain; charset=utf-8")
+    text = "text/plain; charset=utf-8"
+    return await _download(services, document.text_sha256, f"{document.name}.txt", text, inline=inline)
 
 
 @router.delete("/documents/{document_id}", status_code=204, responses=responses(401, 404, 422))
@@ -157,10 +172,6 @@ async def search(request: SearchRequest, services: HasServices, caller: Caller) 
     return SearchResult(hits=job.output["hits"], job_id=job.id)
 
 
-async def _download(services: Services, sha256: str, name: str, media_type: str) -> StreamingResponse:
-    headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name.rpartition('/')[2])}",
-        "ETag": f'"{sha256}"',
-        "X-Content-Type-Options": "nosniff",
-    }
-    return StreamingResponse(await opened(services.blobs.stream(sha256)), media_type=media_type, headers=headers)
+async def _download(services: Services, sha256: str, name: str, media_type: str, *, inline: bool) -> StreamingResponse:
+    content = await opened(services.blobs.stream(sha256))
+    return download(content, name=name, media_type=media_type, sha256=sha256, inline=inline)

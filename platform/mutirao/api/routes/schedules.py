@@ -142,6 +142,7 @@ async def delete_schedule(schedule_id: UUID, services: HasServices, caller: Call
 async def trigger_schedule(schedule_id: UUID, response: Response, services: HasServices, caller: Caller) -> Job:
     """Submit its job now, beside those of its times."""
     job = await services.schedules.trigger(caller.project_id, schedule_id)
+    services.changes.told(job.id)
     services.hints.send(job.queue, job.id)
     await services.audit.record(caller, "schedule.trigger", schedule_id, {"job_id": str(job.id)})
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"

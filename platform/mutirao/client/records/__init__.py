@@ -6,6 +6,7 @@ older client does not know are ignored. `tests/unit/test_client_records.py` keep
 
 from mutirao.client.records.access import (
     AuditEntry,
+    Change,
     Key,
     ListedProject,
     MadeKey,
@@ -14,6 +15,9 @@ from mutirao.client.records.access import (
     Project,
     ProjectBudget,
     Scope,
+    Session,
+    SessionLink,
+    SessionProject,
 )
 from mutirao.client.records.approvals import Approval, DecisionProblem, DecisionResult, DecisionResults, Verdict
 from mutirao.client.records.jobs import (
@@ -21,15 +25,29 @@ from mutirao.client.records.jobs import (
     BatchResult,
     Checkpoint,
     JobCounts,
+    ModelHealth,
+    QueueLoad,
     Refusal,
     Schedule,
+    Starved,
+    System,
     Upload,
     Usage,
     Worker,
     Workflow,
     WorkflowVersion,
 )
-from mutirao.client.records.knowledge import AddedDocument, Collection, Document, Hit, HitDocument, SearchResult
+from mutirao.client.records.knowledge import (
+    AddedDocument,
+    Chunk,
+    Collection,
+    Document,
+    Hit,
+    HitDocument,
+    Sample,
+    Samples,
+    SearchResult,
+)
 from mutirao.client.records.threads import Assistant, Storage, StorageUse, Thread
 from mutirao.client.records.webhooks import Delivery, DeliveryState, Try, Webhook, WebhookWithSecret
 
@@ -40,7 +58,9 @@ __all__ = [
     "AuditEntry",
     "BatchAnswer",
     "BatchResult",
+    "Change",
     "Checkpoint",
+    "Chunk",
     "Collection",
     "DecisionProblem",
     "DecisionResult",
@@ -55,15 +75,24 @@ __all__ = [
     "ListedProject",
     "MadeKey",
     "MadeProject",
+    "ModelHealth",
     "MonthUsage",
     "Project",
     "ProjectBudget",
+    "QueueLoad",
     "Refusal",
+    "Sample",
+    "Samples",
     "Schedule",
     "Scope",
     "SearchResult",
+    "Session",
+    "SessionLink",
+    "SessionProject",
+    "Starved",
     "Storage",
     "StorageUse",
+    "System",
     "Thread",
     "Try",
     "Upload",

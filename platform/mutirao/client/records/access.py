@@ -83,6 +83,39 @@ class Project(ListedProject):
     usage: MonthUsage
 
 
+class SessionProject(Record):
+    """The project of a caller."""
+
+    id: UUID
+    name: str
+
+
+class Session(Record):
+    """Who is calling, and what it may do."""
+
+    project: SessionProject
+    subject: str
+    scopes: list[Scope]
+    expires_at: datetime | None = None
+    version: str
+    demo: bool = False
+
+
+class SessionLink(Record):
+    """What signs one browser in, once."""
+
+    url: str = Field(repr=False)
+    token: str = Field(repr=False)
+    expires_at: datetime
+
+
+class Change(Record):
+    """What has changed in the project: `kind` is `hello`, `jobs`, `approvals` or `many`; see `GET /changes`."""
+
+    kind: str
+    data: dict[str, Any]
+
+
 class AuditEntry(Record):
     """Who did what."""
 

@@ -143,3 +143,40 @@ class BatchAnswer(Record):
     """One result for each, in their order."""
 
     results: list[BatchResult]
+
+
+class ModelHealth(Record):
+    """The chat model that agents use."""
+
+    name: str
+    url_kind: str
+    healthy: bool
+    detail: str | None = None
+
+
+class QueueLoad(Record):
+    """What a queue has to do: jobs of the project; its workers serve all projects."""
+
+    name: str
+    queued: int
+    running: int
+    workers: int
+    slots: int
+    oldest_queued_at: datetime | None = None
+
+
+class Starved(Record):
+    """A queue in which jobs wait and that no live worker serves."""
+
+    queue: str
+    workflows: list[str]
+    queued: int
+
+
+class System(Record):
+    """The state of the platform, as the project sees it."""
+
+    version: str
+    model: ModelHealth
+    queues: list[QueueLoad]
+    starved: list[Starved]

@@ -1,6 +1,7 @@
 """Collections, documents, and what is found in them."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from pydantic import Field
@@ -41,11 +42,40 @@ class Document(Record):
     ready_at: datetime | None = None
 
 
+class Chunk(Record):
+    """A piece of a document that is searched: `document_text[start:end] == text`; pages count from 1."""
+
+    id: UUID
+    ordinal: int
+    page: int
+    start: int
+    end: int
+    heading: str
+    text: str
+
+
 class AddedDocument(Record):
     """A document that was sent, and the job that takes it in; None when the same content is there already."""
 
     document: Document
     job: Job | None = None
+
+
+class Sample(Record):
+    """A document that ships with the platform."""
+
+    name: str
+    language: str
+    size: int = Field(description="Bytes of its text, UTF-8.")
+
+
+class Samples(Record):
+    """What the demo does: puts these documents into the collection and submits the workflow with the input."""
+
+    collection: str
+    workflow: str
+    input: dict[str, Any]
+    documents: list[Sample]
 
 
 class HitDocument(Record):

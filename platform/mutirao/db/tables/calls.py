@@ -113,5 +113,7 @@ approvals = Table(
     # One open question for an interrupt.
     Index("uq_approvals_pending", "job_id", "interrupt_id", unique=True, postgresql_where=text("state = 'pending'")),
     Index("ix_approvals_project_id", "project_id", "id"),
+    # How many wait, asked whenever something changes that somebody watches.
+    Index("ix_approvals_pending", "project_id", postgresql_where=text("state = 'pending'")),
     Index("ix_approvals_job_id", "job_id"),
 )

@@ -82,8 +82,14 @@ jobs = Table(
     CheckConstraint("kind IN ('shared', 'exclusive')", name="kind"),
     # Python has no later year: one such row would spoil every claim and every list that it is in.
     CheckConstraint("deadline_at < '9999-01-01 00:00:00+00'", name="deadline_at"),
-    # The list of a project, newest first (ids are time-ordered).
-    Index("ix_jobs_project_id_id", "project_id", "id"),
+    # The list of a project, newest first (ids are time-ordered). With what lists are filtered, sorted and counted by, so
+    # that only the rows of a page are read.
+    Index(
+        "ix_jobs_listed",
+        "project_id",
+        "id",
+        postgresql_include=["state", "workflow", "created_at", "finished_at", "priority", "created_by"],
+    ),
     # The claim: what waits in a queue, and what runs (its worker may be gone).
     Index(
         "ix_jobs_queued",

@@ -1,6 +1,6 @@
 """Projects, their keys, who did what with them, and what they have spent."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy import Column, DateTime, ForeignKey, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from mutirao.db.tables.columns import json, metadata, spending, time
@@ -43,6 +43,31 @@ api_keys = Table(
     time("last_used_at"),
     # Who made it: a key's prefix or a token's subject.
     Column("created_by", Text),
+)
+
+# Browsers that are signed in: each with the rights of a key, and gone with it. Of tokens only the SHA-256 is kept.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("project_id", UUID, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("key_id", UUID, ForeignKey("api_keys.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("token_sha256", Text, nullable=False, unique=True),
+    time("created_at", now=True),
+    time("last_used_at", now=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
+)
+
+# What signs a browser in once: deleted when it is used.
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("project_id", UUID, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("key_id", UUID, ForeignKey("api_keys.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("token_sha256", Text, nullable=False, unique=True),
+    time("created_at", now=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False, index=True),
 )
 
 # Who did what. Written in the transaction of what was done where there is one.
