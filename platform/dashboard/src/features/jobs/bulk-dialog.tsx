@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useFormat } from "@/lib/format";
+import { Bar } from "@/ui/bar";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { ErrorNotice, Notice } from "@/ui/notices";
@@ -80,7 +81,7 @@ export function BulkDialog({ act, count, idle, target, rows, close }: Props) {
         <Refusals refusals={outcome?.refusals ?? []} rows={rows} />
       ) : running ? (
         <div className="text-sm">
-          <progress className="h-2 w-full accent-(--accent)" max={count} value={met} aria-label={t("progress")} />
+          <Bar value={met} max={count} label={t("progress")} className="w-full" />
           <p role="status" className="mt-1 text-soft tabular-nums">
             {t("so_far", { met: format.number(met), of: shown })}
           </p>

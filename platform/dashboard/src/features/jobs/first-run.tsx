@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "react";
 import { Trans, useTranslation } from "react-i18next";
 import { cx } from "@/lib/cx";
 import { useMay } from "@/session/session";
+import { Bar } from "@/ui/bar";
 import { Button, buttonClass } from "@/ui/button";
 import { CopyButton } from "@/ui/copy";
 import { Card, Page } from "@/ui/layout";
@@ -127,7 +128,7 @@ function Part({ word, done, of, begun }: { word: string; done: number; of: numbe
         <span className={cx(!running && !over && "text-soft")}>{t(`first.part.${word}`)}</span>
         {running && of > 1 && (
           <div className="mt-1 flex items-center gap-3">
-            <progress value={done} max={of} aria-label={t(`first.part.${word}`)} className="h-1.5 w-full max-w-72 accent-(--accent)" />
+            <Bar value={done} max={of} label={t(`first.part.${word}`)} className="w-full max-w-72" />
             <span className="text-[0.8rem] text-soft tabular-nums">{t("so_far", { met: done, of })}</span>
           </div>
         )}

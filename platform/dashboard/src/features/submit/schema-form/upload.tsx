@@ -5,6 +5,7 @@ import type { Schemas } from "@/api/client";
 import { uploadFile } from "@/features/submit/uploads";
 import { cx } from "@/lib/cx";
 import { useFormat } from "@/lib/format";
+import { Bar } from "@/ui/bar";
 import { Button } from "@/ui/button";
 import { useForm, type PartProps } from "./context";
 import { OneField } from "./parts";
@@ -70,7 +71,7 @@ export function UploadPart(part: PartProps) {
           />
           {share !== undefined && file ? (
             <div className="flex items-center gap-3">
-              <progress value={share} max={1} aria-label={t("form.uploading", { name: file.name })} className="h-2 flex-1 accent-(--accent)" />
+              <Bar value={share} max={1} label={t("form.uploading", { name: file.name })} className="flex-1" />
               <span className="text-soft">{t("form.uploading", { name: file.name })}</span>
               <Button small onClick={clear}>{t("form.stop")}</Button>
             </div>
