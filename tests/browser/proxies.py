@@ -75,7 +75,7 @@ class Wire:
             ready.register(server, selectors.EVENT_READ, client)
             while True:
                 for key, _ in ready.select():
-                    piece = key.fileobj.recv(PIECE)  # type: ignore[union-attr]
+                    piece = key.fileobj.recv(PIECE)  # type: ignore[union-attr] # only sockets are registered
                     if not piece or not self._whole.is_set():
                         return
                     key.data.sendall(piece)

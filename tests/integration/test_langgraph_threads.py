@@ -156,7 +156,7 @@ PASSES: list[tuple[str, dict[str, Any]]] = [
 async def test_a_question_is_passed_by_nobody_who_may_not_answer_it(client: LangGraphClient, servers: Servers) -> None:
     thread_id = await ran(client, "run_asking")
     [run] = await client.runs.list(thread_id)
-    copy = (await client.threads.copy(thread_id))["thread_id"]  # type: ignore[func-returns-value]
+    copy = (await client.threads.copy(thread_id))["thread_id"]  # type: ignore[func-returns-value] # it does
     key = servers.http.post("/keys", json={"name": "submits"}).json()["key"]
     async with httpx.AsyncClient(base_url=servers.url, headers={"X-Api-Key": key}, trust_env=False) as http:
         for path, body in PASSES:

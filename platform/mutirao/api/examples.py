@@ -82,4 +82,4 @@ def install(app: FastAPI) -> None:
                 operation["requestBody"]["content"]["application/json"]["example"] = example
         return document
 
-    app.openapi = openapi  # type: ignore[method-assign]
+    app.openapi = openapi  # type: ignore[method-assign] # as FastAPI says to do it

@@ -4,14 +4,7 @@ import { api, ApiError, got, onSignedOut, type Schemas } from "@/api/client";
 
 export type Scope = Schemas["Scope"];
 
-export interface Session {
-  project: { id: string; name: string };
-  subject: string;
-  scopes: Scope[];
-  expires_at: string | null;
-  version: string;
-  demo: boolean;
-}
+export type Session = Schemas["SessionView"];
 
 const SessionContext = createContext<Session | null>(null);
 
@@ -19,7 +12,7 @@ export const sessionQuery = {
   queryKey: ["session"],
   queryFn: async (): Promise<Session | null> => {
     try {
-      return (await got(api.GET("/api/v1/session" as never))) as Session;
+      return await got(api.GET("/api/v1/session"));
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) return null;
       throw error;

@@ -19,8 +19,8 @@ export function SignIn() {
   const used = useRef(false);
 
   const enter = useMutation({
-    mutationFn: async (credential: { key: string } | { link: string }) =>
-      (await got(api.POST("/api/v1/session" as never, { body: credential } as never))) as Session,
+    mutationFn: (credential: { key: string } | { link: string }): Promise<Session> =>
+      got(api.POST("/api/v1/session", { body: credential })),
     onSuccess: (session) => {
       client.clear();
       client.setQueryData(["session"], session);

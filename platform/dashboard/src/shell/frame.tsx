@@ -57,7 +57,7 @@ function ToSignIn() {
   const navigate = useNavigate();
   const router = useRouter();
   const [next] = useState(() => router.state.location.publicHref);
-  useEffect(() => void navigate({ to: "/sign-in", search: { next } as never, replace: true }), [navigate, next]);
+  useEffect(() => void navigate({ to: "/sign-in", search: { next }, replace: true }), [navigate, next]);
   return null;
 }
 

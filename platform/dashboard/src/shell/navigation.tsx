@@ -15,7 +15,7 @@ function usePending(): number {
     queryKey: ["pending"],
     queryFn: async () => {
       const page = await got(
-        api.GET("/api/v1/approvals", { params: { query: { state: ["pending"], limit: 100, fields: "id" } as never } }),
+        api.GET("/api/v1/approvals", { params: { query: { state: ["pending"], limit: 100, fields: ["id"] } } }),
       );
       return (page as { approvals: unknown[] }).approvals.length;
     },

@@ -12,7 +12,7 @@ export function useWanted(search: Search): Wanted {
   const key = JSON.stringify(search);
   return useMemo(
     () => ({ states: search.state, query: queryOf(search, Date.now()), sort: search.sort ?? NEWEST }),
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- the key has all of it
+    // The key has all of it.
     [key],
   );
 }

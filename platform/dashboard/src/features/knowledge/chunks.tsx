@@ -7,15 +7,6 @@ import { useFormat } from "@/lib/format";
 import { Button } from "@/ui/button";
 import { Empty, ErrorNotice, Skeleton } from "@/ui/notices";
 
-interface Chunk {
-  ordinal: number;
-  start: number;
-  end: number;
-  page: number;
-  text: string;
-  heading: string;
-}
-
 const LIMIT = 100;
 
 const chunksQuery = (document: Document) =>
@@ -25,7 +16,7 @@ const chunksQuery = (document: Document) =>
     initialPageParam: 0,
     queryFn: async ({ pageParam }) => {
       const params = { path: { document_id: document.id }, query: { limit: LIMIT, offset: pageParam } };
-      return (await got(api.GET("/api/v1/documents/{document_id}/chunks" as never, { params } as never))) as Chunk[];
+      return got(api.GET("/api/v1/documents/{document_id}/chunks", { params }));
     },
     getNextPageParam: (last, all) => (last.length === LIMIT ? all.length * LIMIT : undefined),
   });

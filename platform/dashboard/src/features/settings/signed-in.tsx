@@ -20,7 +20,7 @@ export function SignedIn() {
   const signOut = useMutation({
     mutationFn: async () => {
       try {
-        await api.DELETE("/api/v1/session" as never);
+        await api.DELETE("/api/v1/session");
       } catch (error) {
         // Nobody was signed in any more, which is what is wanted.
         if (!(error instanceof ApiError && error.status === 401)) throw error;

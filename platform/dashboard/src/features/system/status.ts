@@ -1,28 +1,10 @@
 import { queryOptions } from "@tanstack/react-query";
-import { api, ApiError, got, ROOT } from "@/api/client";
+import { api, ApiError, got, ROOT, type Schemas } from "@/api/client";
 
-export interface Queue {
-  name: string;
-  queued: number;
-  running: number;
-  workers: number;
-  slots: number;
-  oldest_queued_at: string | null;
-}
+export type Queue = Schemas["System"]["queues"][number];
 
 /** Jobs that wait for a queue that no worker serves. */
-export interface Starved {
-  queue: string;
-  workflows: string[];
-  queued: number;
-}
-
-export interface Status {
-  version: string;
-  model: { name: string; url_kind: "builtin" | "external"; healthy: boolean; detail: string | null };
-  queues: Queue[];
-  starved: Starved[];
-}
+export type Starved = Schemas["System"]["starved"][number];
 
 export interface Ready {
   status: "ready" | "not_ready";
@@ -48,7 +30,7 @@ export const workersQuery = queryOptions({
 
 export const statusQuery = queryOptions({
   queryKey: ["system", "status"],
-  queryFn: async () => (await got(api.GET("/api/v1/system" as never))) as Status,
+  queryFn: () => got(api.GET("/api/v1/system")),
   refetchInterval,
 });
 

@@ -12,8 +12,8 @@ export type ListedJob = Pick<Job, "id" | "workflow" | "state" | "waiting_for" | 
 
 export const THREAD_STATUSES: readonly ThreadStatus[] = ["busy", "interrupted", "error", "idle"];
 
-const LISTED = "id,status,workflow,metadata,state_updated_at,created_at";
-const JOB = "id,workflow,state,waiting_for,created_at,started_at,finished_at,error,attempts";
+const LISTED = ["id", "status", "workflow", "metadata", "state_updated_at", "created_at"] as const;
+const JOB = ["id", "workflow", "state", "waiting_for", "created_at", "started_at", "finished_at", "error", "attempts"] as const;
 
 export interface ThreadFilter {
   status?: string | undefined;
@@ -34,7 +34,7 @@ export const threadsQuery = ({ status, workflow }: ThreadFilter) =>
         ...(THREAD_STATUSES.includes(status as ThreadStatus) && { status: status as ThreadStatus }),
         ...(workflow && { workflow }),
         ...(pageParam && { cursor: pageParam }),
-        fields: LISTED as never,
+        fields: [...LISTED],
       };
       const page = await got(api.GET("/api/v1/threads", { params: { query } }));
       return { rows: page.threads, next: page.next ?? null };
@@ -60,7 +60,7 @@ export const threadJobsQuery = (id: string) =>
     queryKey: ["threads", "jobs", id],
     initialPageParam: null as string | null,
     queryFn: async ({ pageParam }): Promise<Page<ListedJob>> => {
-      const query = { thread_id: id, fields: JOB as never, ...(pageParam && { cursor: pageParam }) };
+      const query = { thread_id: id, fields: [...JOB], ...(pageParam && { cursor: pageParam }) };
       const page = await got(api.GET("/api/v1/jobs", { params: { query } }));
       return { rows: page.jobs, next: page.next ?? null };
     },

@@ -4,7 +4,7 @@ import { api, got, type Workflow } from "@/api/client";
 /** A workflow as the list shows it: without its schemas, which may be long. */
 export type ListedWorkflow = Pick<Workflow, "name" | "version" | "description" | "queue" | "kind" | "workers" | "created_at">;
 
-const FIELDS = "name,version,description,queue,kind,workers,created_at";
+const FIELDS = ["name", "version", "description", "queue", "kind", "workers", "created_at"] as const;
 
 // A worker that comes or goes is no event of the project's feed.
 const refetchInterval = 30_000;
@@ -12,7 +12,7 @@ const refetchInterval = 30_000;
 export const workflowsQuery = queryOptions({
   queryKey: ["system", "workflows"],
   queryFn: async () =>
-    (await got(api.GET("/api/v1/workflows", { params: { query: { fields: FIELDS as never } } }))) as ListedWorkflow[],
+    (await got(api.GET("/api/v1/workflows", { params: { query: { fields: [...FIELDS] } } }))) as ListedWorkflow[],
   refetchInterval,
 });
 

@@ -1,6 +1,6 @@
-import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { useFormat } from "@/lib/format";
+import { CitationLink } from "./citation-link";
 import type { Citation, ReasonStep } from "./report";
 
 /** The recorded steps from evidence to claims. */
@@ -28,19 +28,12 @@ export function Reasoning({ jobId, steps, citations }: { jobId: string; steps: R
                 {step.evidence.map((name) => {
                   const citation = known.get(name);
                   return citation ? (
-                    <Link
+                    <CitationLink
                       key={name}
-                      to="/jobs/$jobId"
-                      params={{ jobId }}
-                      search={(old) => ({ ...old, citation: citation.number })}
-                      replace
-                      resetScroll={false}
-                      preload={false}
-                      aria-label={t("document.mark", { number: citation.number, name: citation.document.name })}
+                      jobId={jobId}
+                      citation={citation}
                       className="rounded bg-accent-soft px-1.5 font-semibold text-accent-text hover:bg-accent hover:text-accent-ink"
-                    >
-                      {citation.number}
-                    </Link>
+                    />
                   ) : (
                     <span key={name}>{t("document.unused", { name })}</span>
                   );

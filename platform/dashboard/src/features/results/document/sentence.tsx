@@ -1,9 +1,9 @@
-import { Link } from "@tanstack/react-router";
 import { Repeat2, Scissors, TriangleAlert } from "lucide-react";
 import { Popover, Tooltip } from "radix-ui";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { cx } from "@/lib/cx";
+import { CitationLink } from "./citation-link";
 import { isCited, type Citation, type Sentence } from "./report";
 
 const TIP = "z-50 rounded-lg border border-line bg-surface p-3 text-sm shadow-card";
@@ -90,22 +90,15 @@ function Mark({ jobId, citation, isOpen }: { jobId: string; citation: Citation; 
   return (
     <Tooltip.Root>
       <Tooltip.Trigger asChild>
-        <Link
-          to="/jobs/$jobId"
-          params={{ jobId }}
-          search={(old) => ({ ...old, citation: citation.number })}
-          replace
-          resetScroll={false}
-          preload={false}
+        <CitationLink
+          jobId={jobId}
+          citation={citation}
           data-citation={citation.number}
-          aria-label={t("document.mark", { number: citation.number, name: citation.document.name })}
           className={cx(
             "relative -top-[0.55em] ml-0.5 inline-block min-w-[1.5em] scroll-mt-28 scroll-mb-44 rounded px-[0.3em] text-center font-sans text-[0.66em] leading-[1.5] font-semibold no-underline print:bg-transparent",
             isOpen ? "bg-accent text-accent-ink" : "bg-accent-soft text-accent-text hover:bg-accent hover:text-accent-ink",
           )}
-        >
-          {citation.number}
-        </Link>
+        />
       </Tooltip.Trigger>
       <Tooltip.Portal>
         <Tooltip.Content sideOffset={6} collisionPadding={12} className={cx(TIP, "max-w-sm")}>

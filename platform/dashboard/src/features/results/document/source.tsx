@@ -1,5 +1,4 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { CircleCheck, TriangleAlert } from "lucide-react";
 import { useEffect, useMemo, useRef } from "react";
 import { useTranslation } from "react-i18next";
@@ -7,6 +6,7 @@ import { ApiError, type Document } from "@/api/client";
 import { cx } from "@/lib/cx";
 import { ErrorNotice, Notice, Skeleton } from "@/ui/notices";
 import { documentQuery, textQuery } from "../queries";
+import { CitationLink } from "./citation-link";
 import type { Citation } from "./report";
 import { cutAtSpans, windowFor, type Piece, type TextWindow } from "./source-text";
 
@@ -140,19 +140,11 @@ function PageBorder({ page }: { page: number }) {
 
 /** Another place of the same document that the report cites. */
 function Other({ jobId, citation }: { jobId: string; citation: Citation }) {
-  const { t } = useTranslation("results");
   return (
-    <Link
-      to="/jobs/$jobId"
-      params={{ jobId }}
-      search={(old) => ({ ...old, citation: citation.number })}
-      replace
-      resetScroll={false}
-      preload={false}
-      aria-label={t("document.mark", { number: citation.number, name: citation.document.name })}
+    <CitationLink
+      jobId={jobId}
+      citation={citation}
       className="mr-0.5 rounded bg-hover px-1 align-super font-sans text-[0.65em] font-semibold text-soft hover:bg-accent hover:text-accent-ink"
-    >
-      {citation.number}
-    </Link>
+    />
   );
 }

@@ -1,6 +1,6 @@
-import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { cx } from "@/lib/cx";
+import { CitationLink } from "./citation-link";
 import type { Citation } from "./report";
 
 /** All that the report stands on, as a list at its end; the only way to read the quotes on paper. */
@@ -15,21 +15,14 @@ export function Sources({ jobId, citations, open }: { jobId: string; citations: 
       <ol className="space-y-2.5 text-[0.9em]">
         {citations.map((citation) => (
           <li key={citation.id} className="flex gap-2.5">
-            <Link
-              to="/jobs/$jobId"
-              params={{ jobId }}
-              search={(old) => ({ ...old, citation: citation.number })}
-              replace
-              resetScroll={false}
-              preload={false}
-              aria-label={t("document.mark", { number: citation.number, name: citation.document.name })}
+            <CitationLink
+              jobId={jobId}
+              citation={citation}
               className={cx(
                 "mt-0.5 h-[1.6em] min-w-[2em] shrink-0 rounded text-center font-sans text-[0.8em] leading-[1.6em] font-semibold",
                 citation.number === open ? "bg-accent text-accent-ink" : "bg-accent-soft text-accent-text hover:bg-accent hover:text-accent-ink",
               )}
-            >
-              {citation.number}
-            </Link>
+            />
             <div className="min-w-0">
               <q>{citation.quote}</q>
               <div className="font-sans text-[0.85em] break-words text-soft">
