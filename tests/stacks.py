@@ -97,7 +97,8 @@ def processes_of(home: Path) -> list[str]:
 def nothing_left(home: Path, seconds: float = 0) -> None:
     if seconds:
         wait_for(f"no process of {home}", lambda: not processes_of(home), seconds)
-    assert processes_of(home) == []
+    left = processes_of(home)
+    assert left == [], left
 
 
 @contextmanager

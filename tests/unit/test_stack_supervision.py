@@ -34,6 +34,16 @@ PARENT = (
     "path.with_suffix('.new').rename(path); time.sleep(600)"
 )
 
+# Starts such a child only when it is asked to end, and is gone before anyone can look at what is below it.
+LATE_PARENT = (
+    "import os, pathlib, signal, subprocess, sys, time\n"
+    "def end(number, frame):\n"
+    "    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)\n"
+    "    pathlib.Path(sys.argv[2]).write_text(str(child.pid))\n"
+    "    os._exit(0)\n"
+    "signal.signal(signal.SIGTERM, end)\n"
+) + SERVE
+
 
 def python(code: str, *arguments: str) -> Command:
     return Command(argv=(sys.executable, "-c", code, *arguments), env=dict(os.environ))
@@ -136,6 +146,14 @@ async def test_what_a_program_started_ends_with_it(tmp_path: Path) -> None:
     assert os.getsid(grandchild.pid) == grandchild.pid
     await child.stop(10)
     assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
+
+
+async def test_what_a_program_started_as_it_ended_ends_too(tmp_path: Path) -> None:
+    child = Child.start(python(LATE_PARENT, str(tmp_path / "up"), str(tmp_path / "pid")), tmp_path / "log")
+    assert await until((tmp_path / "up").exists, 20)
+    assert await child.stop(10)
+    pid = int((tmp_path / "pid").read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 async def test_a_killed_part_is_started_again_after_growing_pauses(tmp_path: Path) -> None:

@@ -7,30 +7,34 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import psutil
 
 from mutirao.stack.command import Command
-from mutirao.stack.identity import any_alive, descendants, kill_each, mark_of, signal_group
+from mutirao.stack.identity import any_alive, bearers, descendants, kill_each, mark_of, signal_group
 from mutirao.stack.waiting import until
 
 KILL_SECONDS = 2.0
+TAG = "_MUTIRAO_CHILD"
+"""In the environment of a child and all it starts: how one is known that left its group as its parent ended."""
 
 
 class Child:
     """A process started by this one. It never sees the terminal's Ctrl-C and does not outlive this process (Linux)."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", command: Command) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", command: Command, tag: str) -> None:
         self._process = process
         self._command = command
+        self._tag = tag
         self.started = time.monotonic()
         self.mark = mark_of(process.pid)
 
     @classmethod
     def start(cls, command: Command, log: Path, *, with_input: bool = False) -> "Child":
         """Start it now. Must be called in a thread that lives as long as the child should."""
-        account = command.account
+        account, tag = command.account, uuid.uuid4().hex
         who = [str(account.uid), str(account.gid)] if account else ["-", "-"]
         launcher = [sys.executable, "-P", "-m", "mutirao.stack.launch"]
         with log.open("ab") as output:
@@ -39,11 +43,11 @@ class Child:
                 stdin=subprocess.PIPE if with_input else subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=dict(command.env),
+                env={**command.env, TAG: tag},
                 cwd=command.cwd,
                 start_new_session=True,
             )
-        return cls(process, command)
+        return cls(process, command, tag)
 
     @property
     def pid(self) -> int:
@@ -97,5 +101,11 @@ class Child:
     async def _kill(self, below: list[psutil.Process]) -> None:
         signal_group(self.pid, signal.SIGKILL)
         kill_each(below)
-        await until(lambda: self.exit_code is not None and not any_alive(below), KILL_SECONDS)
+        await until(lambda: self.exit_code is not None and self._none_left(below), KILL_SECONDS)
         self.end_input()
+
+    def _none_left(self, below: list[psutil.Process]) -> bool:
+        """Kills, too, what was started between the look at what is below and the end of who started it."""
+        late = bearers(TAG, self._tag)
+        kill_each(late)
+        return not late and not any_alive(below)

@@ -40,6 +40,18 @@ def descendants(pid: int) -> list[psutil.Process]:
     return found
 
 
+def bearers(name: str, value: str) -> list[psutil.Process]:
+    """Every process that was given the environment variable `name` with this value, or inherited it, and still runs."""
+    return [process for process in psutil.process_iter() if _bears(process, name, value)]
+
+
+def _bears(process: psutil.Process, name: str, value: str) -> bool:
+    try:
+        return process.environ().get(name) == value and _alive(process)
+    except (psutil.Error, OSError):
+        return False
+
+
 def signal_group(pid: int, number: signal.Signals) -> None:
     """Send a signal to the whole process group of `pid`; nothing when it is gone."""
     try:
