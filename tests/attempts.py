@@ -99,6 +99,7 @@ class Attempts:
             pool=self._pool,
             workflows=self.workflows,
             context=self.contexts,
+            prices=self.contexts.prices,
             steps_spent=self.contexts.step,
         )
 

@@ -81,6 +81,8 @@ async def test_a_call_answered_before_a_crash_is_not_made_again(lab: Attempts) -
     assert await calls(lab, done) == [("a 1", None, 2), ("b 2", None, 2), ("a 1", True, None), ("b 2", True, None)]
     used = await Spending(lab.store.db).of_job(done.id)
     assert (used.model_calls, used.tokens) == (2, 6)
+    costs = [event.data.get("cost") for event in await lab.events(done.id, "model.call")]
+    assert costs == [3, 3, None, None]  # a token costs 1, an answer that is replayed nothing
 
 
 async def test_equal_samples_stay_as_many_answers(lab: Attempts) -> None:

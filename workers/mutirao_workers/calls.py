@@ -8,6 +8,7 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
+from mutirao.jobs.spending import Prices
 
 from mutirao_workers.ledger import REPLAYED
 
@@ -21,13 +22,15 @@ def model_name(serialized: dict[str, Any] | None, metadata: dict[str, Any] | Non
 
 
 class CallRecorder(BaseCallbackHandler):
-    """Gives `emit(step, data)` one record per model call: model, prompt, answer, tokens, milliseconds, error."""
+    """Gives `emit(step, data)` one record per model call: model, prompt, answer, tokens, milliseconds, error; and
+    its cost at today's price, for a model that is in the price list."""
 
     ignore_chain = True
     run_inline = True  # a record must not overtake the end of its step
 
-    def __init__(self, emit: Callable[[str | None, dict[str, Any]], None]) -> None:
+    def __init__(self, emit: Callable[[str | None, dict[str, Any]], None], prices: Prices) -> None:
         self._emit = emit
+        self._prices = prices
         self._open: dict[UUID, tuple[float, str | None, dict[str, Any]]] = {}
 
     def on_chat_model_start(
@@ -62,7 +65,12 @@ class CallRecorder(BaseCallbackHandler):
     def _close(self, run_id: UUID, result: dict[str, Any]) -> None:
         began, step, call = self._open.pop(run_id, (time.monotonic(), None, {"model": "unknown", "prompt": []}))
         milliseconds = round((time.monotonic() - began) * 1000)
-        self._emit(step, call | result | {"milliseconds": milliseconds})
+        self._emit(step, call | result | self._cost(call["model"], result) | {"milliseconds": milliseconds})
+
+    def _cost(self, model: str, used: dict[str, Any]) -> dict[str, float]:
+        if "input_tokens" not in used or not self._prices.known(model):
+            return {}
+        return {"cost": float(self._prices.cost(model, used["input_tokens"], used["output_tokens"]))}
 
 
 def replayed(response: LLMResult) -> bool:

@@ -147,6 +147,7 @@ class Child:
             pool=pool,
             workflows=self._found.workflows,
             context=self._contexts,
+            prices=self._contexts.prices,
             steps_spent=self._contexts.step,
             silence=self._silence if self._kind is Kind.SHARED else None,
             forced=self._forced if self._kind is Kind.EXCLUSIVE else None,

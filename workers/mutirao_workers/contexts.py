@@ -38,8 +38,8 @@ class Contexts:
         self._models = ChatModels(settings.model)
         self._knowledge: Any = KnowledgeServices.open(settings, db, self._blobs)
         self.home = HomeLoop(db)
-        prices = Prices(settings.model.model_prices)
-        self._spending = cache(lambda database: Spending(database, prices))
+        self.prices = Prices(settings.model.model_prices)
+        self._spending = cache(lambda database: Spending(database, self.prices))
         set_llm_cache(AnswersCache(self.home))
 
     def __call__(self, claim: Claim, emit: Emit) -> JobContext:

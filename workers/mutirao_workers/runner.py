@@ -14,6 +14,7 @@ from mutirao.jobs.approvals import ApprovalStore
 from mutirao.jobs.attempts import AttemptStore
 from mutirao.jobs.claims import ClaimStore
 from mutirao.jobs.records import Claim, NewEvent, Problem
+from mutirao.jobs.spending import Prices
 from mutirao.jobs.states import JobState
 from mutirao.logs import logger
 from mutirao_agents.context import Emit, JobContext, use_context
@@ -67,7 +68,7 @@ class Runner:
     `forced` is for processes of one job each; without it the runner writes every end itself. `steps_spent` raises
     BudgetExhausted when the job may begin no more steps. `silence` returns when nothing of a job runs any more but its
     attempt. `store` gives a job's graph the long-term store in place of its own. `most_stream_bytes`: largest payload of
-    a row that a reader of the stream gets.
+    a row that a reader of the stream gets. `prices`: what a recorded model call is said to have cost.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Runner:
         pool: Pool,
         workflows: dict[str, Workflow],
         context: Callable[[Claim, Emit], JobContext],
+        prices: Prices | None = None,
         forced: Forced | None = None,
         steps_spent: Callable[[Claim], Awaitable[None]] | None = None,
         silence: Callable[[Claim], Awaitable[None]] | None = None,
@@ -89,6 +91,7 @@ class Runner:
         self._pool = pool
         self._workflows = workflows
         self._context = context
+        self._prices = prices or Prices({})
         self._forced = forced
         self._steps_spent = steps_spent
         self._silence = silence
@@ -157,7 +160,7 @@ class Runner:
         attempt.run = GraphRun(claim, graph, steps, emit, self._most_stream_bytes)
         beginning = Beginning(claim, self._attempts, answers, emit)
         context = self._context(claim, partial(self._emit, claim, steps))
-        recorder = CallRecorder(lambda step, data: self._emit_call(claim, step, data))
+        recorder = CallRecorder(lambda step, data: self._emit_call(claim, step, data), self._prices)
         config["callbacks"] = [*context.callbacks, recorder]  # what may refuse a call comes before what records it
         with use_context(context):
             given, place = await beginning.find(graph, saver, config)

@@ -101,6 +101,8 @@ function make(locale: string, zone: string) {
     relative: (at: string | number | Date, now: number) => relative(new Date(at).getTime(), now, locale),
     bytes: (count: number) => bytes(count, locale),
     number: (value: number) => number.format(value),
-    money: (value: number) => value.toLocaleString(locale, { maximumFractionDigits: 4 }),
+    // One call of a small model costs less than any coin: what is small keeps two digits that say something.
+    money: (value: number) =>
+      value.toLocaleString(locale, value < 0.01 ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 4 }),
   };
 }

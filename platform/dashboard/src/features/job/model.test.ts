@@ -137,7 +137,7 @@ describe("what models say", () => {
     [1, 1, "step.started", "writer/draft", { id: "d" }],
     [2, 1, "model.tokens", "writer/draft", { message: "m1", text: "Hel" }],
     [3, 1, "model.tokens", "writer/draft", { message: "m1", text: "lo" }],
-    [4, 1, "model.call", "draft", call("Hello", { input_tokens: 5, output_tokens: 2, cached_tokens: 1 })],
+    [4, 1, "model.call", "draft", call("Hello", { input_tokens: 5, output_tokens: 2, cached_tokens: 1, cost: 0.0002 })],
     [5, 1, "model.call", "draft", call("again", { replayed: true })],
     [6, 1, "model.tokens", "writer/draft", { message: "m2", text: "And" }],
   );
@@ -154,6 +154,7 @@ describe("what models say", () => {
     expect(model.calls.map((each) => each.step)).toEqual(["writer/draft", "writer/draft"]);
     expect(model.steps.get("writer/draft")!.calls).toHaveLength(2);
     expect(model.tokens).toEqual({ input: 5, output: 2, cached: 1 });
+    expect(model.calls.map((each) => each.cost)).toEqual([0.0002, 0]);
   });
 
   it("bears with what user code writes", () => {

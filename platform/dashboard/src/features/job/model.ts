@@ -335,6 +335,7 @@ export class JobModel {
       inputTokens: num(data.input_tokens),
       outputTokens: num(data.output_tokens),
       cachedTokens: num(data.cached_tokens),
+      cost: num(data.cost),
       milliseconds: num(data.milliseconds),
       replayed: data.replayed === true,
     };

@@ -32,6 +32,8 @@ export interface ModelCall {
   inputTokens: number;
   outputTokens: number;
   cachedTokens: number;
+  /** By the price list of that day; 0 for a model that is not in it. */
+  cost: number;
   milliseconds: number;
   replayed: boolean;
 }

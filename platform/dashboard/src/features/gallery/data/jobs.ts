@@ -88,7 +88,7 @@ export const exhausted = told(
   queued,
   started(2, 1, "garden-1"),
   [3, 1, "step.started", "write", { id: "a" }],
-  [30, 1, "model.call", "write", { model: "smol", answer: "…", input_tokens: 900, output_tokens: 100, milliseconds: 9_000 }],
+  [30, 1, "model.call", "write", { model: "smol", answer: "…", input_tokens: 900, output_tokens: 100, cost: 0.0004, milliseconds: 9_000 }],
   [42, 1, "job.budget_exhausted", null, { error: spent }],
 );
 

@@ -25,6 +25,7 @@ function Call({ call, open }: { call: ModelCall; open: boolean }) {
   const facts = [
     call.replayed ? null : t("call.tokens", { input: format.number(call.inputTokens), output: format.number(call.outputTokens) }),
     call.cachedTokens > 0 ? t("measure.cached", { cached: format.number(call.cachedTokens) }) : null,
+    call.cost > 0 ? t("call.cost", { cost: format.money(call.cost) }) : null,
     format.duration(call.milliseconds),
   ];
   return (

@@ -26,6 +26,7 @@ export function StepFacts({ model, view, attempt, calls }: { model: JobModel; vi
   const made = calls.filter((call) => !call.replayed);
   const sum = (of: (call: ModelCall) => number) => made.reduce((all, call) => all + of(call), 0);
   const cached = sum((call) => call.cachedTokens);
+  const cost = sum((call) => call.cost);
   return (
     <>
       {calls.length > 0 && (
@@ -38,6 +39,7 @@ export function StepFacts({ model, view, attempt, calls }: { model: JobModel; vi
             {t("measure.in_out", { input: format.number(sum((call) => call.inputTokens)), output: format.number(sum((call) => call.outputTokens)) })}
             {cached > 0 && <span className="text-soft"> · {t("measure.cached", { cached: format.number(cached) })}</span>}
           </Fact>
+          {cost > 0 && <Fact name={t("measure.cost")}>{format.money(cost)}</Fact>}
           <Fact name={t("step.in_models")}>{format.duration(coveredByCalls(made))}</Fact>
         </dl>
       )}
