@@ -26,7 +26,11 @@ function chosen(): string {
   return navigator.languages.some((name) => name.toLowerCase().startsWith("pt")) ? "pt-BR" : "en";
 }
 
-export async function startI18n(): Promise<void> {
+/** Have the words of a part of the page; at once when they are there. */
+export const loadWords = (part: string): Promise<void> => i18next.loadNamespaces(part);
+
+/** `parts`: those whose words are wanted first, besides what all have in common. */
+export async function startI18n(parts: string[]): Promise<void> {
   await i18next
     .use(backend)
     .use(initReactI18next)
@@ -35,7 +39,7 @@ export async function startI18n(): Promise<void> {
       supportedLngs: [...LANGUAGES],
       load: "currentOnly",
       fallbackLng: false,
-      ns: ["common"],
+      ns: ["common", ...parts],
       defaultNS: "common",
       interpolation: { escapeValue: false },
       react: { useSuspense: true },

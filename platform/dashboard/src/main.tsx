@@ -10,14 +10,12 @@ import { sessionQuery } from "./session/session";
 import "./styles.css";
 
 applyTheme();
-const words = startI18n();
-// Meanwhile: who is signed in, and the code of the page that the address names.
-const routes: Record<string, { options: { component?: RouteComponent } }> = router.routesById;
-for (const { routeId } of router.matchRoutes(router.latestLocation) as { routeId: string }[]) {
-  if (routeId === "/frame") void queryClient.prefetchQuery(sessionQuery);
-  void routes[routeId]?.options.component?.preload?.();
-}
-await words;
+// At once: words, who is signed in, and the code of the page that the address names.
+const routes: Record<string, { options: { component?: RouteComponent; staticData?: { words?: string } } }> = router.routesById;
+const addressed = (router.matchRoutes(router.latestLocation) as { routeId: string }[]).map(({ routeId }) => routeId);
+if (addressed.includes("/frame")) void queryClient.prefetchQuery(sessionQuery);
+for (const id of addressed) void routes[id]?.options.component?.preload?.();
+await startI18n(addressed.flatMap((id) => routes[id]?.options.staticData?.words ?? []));
 
 createRoot(document.getElementById("root")!).render(
   <StrictMode>

@@ -9,6 +9,7 @@ import {
 } from "@tanstack/react-router";
 import type { JobState, Schemas } from "./api/client";
 import { PAGE } from "./api/client";
+import { loadWords } from "./i18n";
 import { NotFound, Crashed, Frame } from "./shell/frame";
 import { SignIn } from "./session/sign-in";
 
@@ -28,6 +29,14 @@ const list = <T extends string>(value: unknown): T[] | undefined => {
   const all = (Array.isArray(value) ? value : [value]).filter((each): each is T => typeof each === "string" && each !== "");
   return all.length > 0 ? all : undefined;
 };
+
+/** A page's code, and the words it is told in: both are asked for at once, at the latest when somebody means to go there. */
+const page = (words: string, code: Parameters<typeof lazyRouteComponent>[0]) => ({
+  component: lazyRouteComponent(code),
+  staticData: { words },
+  loader: () => loadWords(words),
+  staleTime: Infinity,
+});
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
 
@@ -64,7 +73,7 @@ const jobs = createRoute({
     before: text(search.before),
     sort: text(search.sort) as Schemas["JobSort"] | undefined,
   })),
-  component: lazyRouteComponent(() => import("./features/jobs/page")),
+  ...page("jobs", () => import("./features/jobs/page")),
 });
 
 const job = createRoute({
@@ -83,13 +92,13 @@ const job = createRoute({
     /** An event of its journal that is looked at: its seq. */
     event: whole(search.event),
   })),
-  component: lazyRouteComponent(() => import("./features/job/page")),
+  ...page("job", () => import("./features/job/page")),
 });
 
 const submit = createRoute({
   getParentRoute: () => frame,
   path: "/submit",
-  component: lazyRouteComponent(() => import("./features/submit/choose")),
+  ...page("submit", () => import("./features/submit/choose")),
 });
 
 const submitWorkflow = createRoute({
@@ -100,7 +109,7 @@ const submitWorkflow = createRoute({
     from: text(search.from),
     version: text(search.version),
   })),
-  component: lazyRouteComponent(() => import("./features/submit/page")),
+  ...page("submit", () => import("./features/submit/page")),
 });
 
 const approvals = createRoute({
@@ -112,20 +121,20 @@ const approvals = createRoute({
     assignee: text(search.assignee),
     open: text(search.open),
   })),
-  component: lazyRouteComponent(() => import("./features/approvals/page")),
+  ...page("approvals", () => import("./features/approvals/page")),
 });
 
 const knowledge = createRoute({
   getParentRoute: () => frame,
   path: "/knowledge",
-  component: lazyRouteComponent(() => import("./features/knowledge/page")),
+  ...page("knowledge", () => import("./features/knowledge/page")),
 });
 
 const collection = createRoute({
   getParentRoute: () => frame,
   path: "/knowledge/$collection",
   validateSearch: optional((search) => ({ tab: text(search.tab), q: text(search.q) })),
-  component: lazyRouteComponent(() => import("./features/knowledge/collection")),
+  ...page("knowledge", () => import("./features/knowledge/collection")),
 });
 
 const document = createRoute({
@@ -137,53 +146,53 @@ const document = createRoute({
     end: whole(search.end),
     tab: text(search.tab),
   })),
-  component: lazyRouteComponent(() => import("./features/knowledge/document")),
+  ...page("knowledge", () => import("./features/knowledge/document")),
 });
 
 const threads = createRoute({
   getParentRoute: () => frame,
   path: "/threads",
   validateSearch: optional((search) => ({ status: text(search.status), workflow: text(search.workflow) })),
-  component: lazyRouteComponent(() => import("./features/threads/page")),
+  ...page("threads", () => import("./features/threads/page")),
 });
 
 const thread = createRoute({
   getParentRoute: () => frame,
   path: "/threads/$threadId",
   validateSearch: optional((search) => ({ tab: text(search.tab) })),
-  component: lazyRouteComponent(() => import("./features/threads/thread")),
+  ...page("threads", () => import("./features/threads/thread")),
 });
 
 const workflows = createRoute({
   getParentRoute: () => frame,
   path: "/workflows",
-  component: lazyRouteComponent(() => import("./features/workflows/page")),
+  ...page("workflows", () => import("./features/workflows/page")),
 });
 
 const workflow = createRoute({
   getParentRoute: () => frame,
   path: "/workflows/$name",
   validateSearch: optional((search) => ({ version: text(search.version) })),
-  component: lazyRouteComponent(() => import("./features/workflows/workflow")),
+  ...page("workflows", () => import("./features/workflows/workflow")),
 });
 
 const system = createRoute({
   getParentRoute: () => frame,
   path: "/system",
-  component: lazyRouteComponent(() => import("./features/system/page")),
+  ...page("system", () => import("./features/system/page")),
 });
 
 const settings = createRoute({
   getParentRoute: () => frame,
   path: "/settings",
-  component: lazyRouteComponent(() => import("./features/settings/page")),
+  ...page("settings", () => import("./features/settings/page")),
 });
 
 const gallery = createRoute({
   getParentRoute: () => frame,
   path: "/gallery",
   validateSearch: optional((search) => ({ story: text(search.story) })),
-  component: lazyRouteComponent(() => import("./features/gallery/page")),
+  ...page("gallery", () => import("./features/gallery/page")),
 });
 
 /** Whatever else the address says. */
@@ -222,5 +231,9 @@ export const router = createRouter({
 declare module "@tanstack/react-router" {
   interface Register {
     router: typeof router;
+  }
+  interface StaticDataRouteOption {
+    /** Which part of `src/locales` a page is told in. */
+    words?: string;
   }
 }
