@@ -61,7 +61,7 @@ class Workflow:
         """The compiled graph, without a checkpointer; the runner puts in its own copy's. Of a factory: one to look at,
         never to run. An `@entrypoint` is a graph without a builder."""
         # What an entrypoint lacks of a `CompiledStateGraph` is asked for with care.
-        return self.factory.describe(self.name) if self.factory else compiled(self.builder(), self.name)  # type: ignore[return-value]
+        return self.factory.describe(self.name) if self.factory else compiled(self.builder(), self.name)  # type: ignore[return-value] # a `Pregel`
 
     @asynccontextmanager
     async def built(

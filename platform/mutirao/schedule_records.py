@@ -44,7 +44,7 @@ class Schedule(Record):
     updated_at: datetime
 
     @field_serializer("run", mode="wrap", when_used="json")
-    def _without_caller(self, run: RunOptions | None, shown: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+    def _without_caller(self, run: RunOptions | None, shown: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def] # pydantic would make it the schema
         return shown(shown_run(run))
 
 

@@ -21,7 +21,7 @@ class Refused(MutiraoError):
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None) -> None:
         super().__init__(detail, headers=dict(headers or {}))
         self.status = status  # type: ignore[misc] # the handler's
-        self.code = {401: Unauthorized.code, 403: Forbidden.code}.get(status, "refused")  # type: ignore[misc]
+        self.code = {401: Unauthorized.code, 403: Forbidden.code}.get(status, "refused")  # type: ignore[misc] # as above
 
 
 class Headers(dict[bytes, bytes]):

@@ -4,6 +4,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from mutirao.api.openapi import amend
+
 _ASSISTANT = "2f1f9f5e-6f43-5f0a-9d3e-0d6d3f5f6a10"
 _THREAD = "01a2157f-3c44-7b6e-9a51-6f6a5b0c1d2e"
 _CHECKPOINT = "1f0ca2f6-77aa-6c9e-8003-0242ac120002"
@@ -71,15 +73,12 @@ EXAMPLES: dict[str, Any] = {
 
 def install(app: FastAPI) -> None:
     """Put the examples into the OpenAPI document."""
-    generate = app.openapi
+    amend(app, _show)
 
-    def openapi() -> dict[str, Any]:
-        document = generate()
-        for name, example in EXAMPLES.items():
-            method, path = name.split(" ")
-            operation = document["paths"].get(path, {}).get(method.lower())
-            if operation is not None:
-                operation["requestBody"]["content"]["application/json"]["example"] = example
-        return document
 
-    app.openapi = openapi  # type: ignore[method-assign] # as FastAPI says to do it
+def _show(document: dict[str, Any]) -> None:
+    for name, example in EXAMPLES.items():
+        method, path = name.split(" ")
+        operation = document["paths"].get(path, {}).get(method.lower())
+        if operation is not None:
+            operation["requestBody"]["content"]["application/json"]["example"] = example

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from mutirao.api.doors.openai_errors import openai_error
+from mutirao.api.openapi import amend
 from mutirao.db.engine import connection_lost
 from mutirao.errors import InvalidInput, MutiraoError, RateLimited
 from mutirao.logs import logger
@@ -111,7 +112,7 @@ def details(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Detail, "description": HTTPStatus(status).phrase} for status in statuses}
 
 
-def _only_problems(document: dict[str, Any]) -> dict[str, Any]:
+def _only_problems(document: dict[str, Any]) -> None:
     """FastAPI declares errors a second time, in the media type of the route's success; no route answers so."""
     for operations in document["paths"].values():
         for operation in operations.values():
@@ -119,10 +120,9 @@ def _only_problems(document: dict[str, Any]) -> dict[str, Any]:
                 content = response.get("content", {})
                 if MEDIA_TYPE in content:
                     response["content"] = {MEDIA_TYPE: content[MEDIA_TYPE]}
-    return document
 
 
-def _bodies(document: dict[str, Any]) -> dict[str, Any]:
+def _bodies(document: dict[str, Any]) -> None:
     """Whatever takes a body refuses one that cannot be read, or is too large; routes need not say so each."""
     for path, operations in document["paths"].items():
         for operation in operations.values():
@@ -134,28 +134,21 @@ def _bodies(document: dict[str, Any]) -> dict[str, Any]:
             for status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
                 said = {"description": status.phrase, "content": content}
                 operation["responses"].setdefault(str(status.value), said)
-    return document
 
 
-def _frames(document: dict[str, Any]) -> dict[str, Any]:
+def _frames(document: dict[str, Any]) -> None:
     """A stream is described by what one of its frames is."""
     for operations in document["paths"].values():
         for operation in operations.values():
             for response in operation["responses"].values():
                 if (stream := response.get("content", {}).get("text/event-stream")) is not None:
                     stream["schema"] = _FRAME
-    return document
 
 
 def install(app: FastAPI) -> None:
     """Answer every error as a problem, and say so in the OpenAPI document."""
-
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        return _frames(_bodies(_only_problems(generate())))
-
-    app.openapi = openapi  # type: ignore[method-assign]
+    for change in (_only_problems, _bodies, _frames):
+        amend(app, change)
 
     @app.exception_handler(MutiraoError)
     async def _ours(request: Request, error: MutiraoError) -> JSONResponse:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mutirao.api.openapi import amend
 from mutirao.api.problems import MEDIA_TYPE, problem
 
 _JSON = "application/json"
@@ -99,14 +100,12 @@ class FieldSelection:
 
 def install(app: FastAPI, prefix: str) -> None:
     """Say in the OpenAPI document where `fields` may be asked for."""
-    generate = app.openapi
     refusal = {
         "description": "Unprocessable Entity",
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
     }
 
-    def openapi() -> dict[str, Any]:
-        document = generate()
+    def offer(document: dict[str, Any]) -> None:
         for path, (_, names) in fields_by_path(document).items():
             operation = document["paths"][path]["get"]
             parameter = _parameter(names)
@@ -114,9 +113,8 @@ def install(app: FastAPI, prefix: str) -> None:
                 operation.setdefault("parameters", []).append(parameter)
                 operation["responses"].setdefault("422", refusal)
                 operation["responses"]["200"]["content"][MEDIA_TYPE_OF_PARTS] = {"schema": {}}
-        return document
 
-    app.openapi = openapi  # type: ignore[method-assign]
+    amend(app, offer)
 
 
 def _parameter(names: frozenset[str]) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class KnowledgeVerbs(FileVerbs):
         while True:
             params = {"limit": PAGE, "offset": len(found)}
             request = Request(method="GET", path=path, params=params)
-            page: list[R] = yield from self._read(list[kind], request)  # type: ignore[valid-type]
+            page: list[R] = yield from self._read(list[kind], request)  # type: ignore[valid-type] # a type made here
             found += page
             if len(page) < PAGE:
                 return found

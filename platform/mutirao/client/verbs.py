@@ -106,7 +106,7 @@ class Verbs:
 
     def _rows(self, kind: type[R], rows: Any) -> list[R]:
         try:
-            found: list[R] = _adapter(list[kind]).validate_python(rows)  # type: ignore[valid-type]
+            found: list[R] = _adapter(list[kind]).validate_python(rows)  # type: ignore[valid-type] # a type made here
         except ValidationError as error:
             raise self._not_an_api(error.errors()[0]["msg"]) from None
         return found

@@ -35,10 +35,10 @@ def inspect(header: dict[str, Any], data: bytes) -> Frame:
     answer = Inspected(
         lines=_count_lines(data),
         binary=b"\0" in data[:8192],
-        credentials=[dataclasses.asdict(found) for found in find_credentials(data)],  # type: ignore[misc]
+        credentials=[dataclasses.asdict(found) for found in find_credentials(data)],  # type: ignore[misc] # the fields are the same
     )
     if header["python"]:
-        answer.update(_inspected_python(header, data))  # type: ignore[typeddict-item]
+        answer.update(_inspected_python(header, data))  # type: ignore[typeddict-item] # keys of `Inspected`
     return Frame(header=dict(answer))
 
 
@@ -81,8 +81,8 @@ def convert(header: dict[str, Any], data: bytes) -> Frame:
         changed=new != data,
         fixers={name: len(lines) for name, lines in rewritten.lines.items()},
         notes=rewritten.notes,
-        compiled=dataclasses.asdict(compile_only(new, header["path"])),  # type: ignore[typeddict-item]
-        findings=[dataclasses.asdict(finding) for finding in findings],  # type: ignore[misc]
+        compiled=dataclasses.asdict(compile_only(new, header["path"])),  # type: ignore[typeddict-item] # so are these
+        findings=[dataclasses.asdict(finding) for finding in findings],  # type: ignore[misc] # and these
     )
     return Frame(header=dict(answer), body=new)
 

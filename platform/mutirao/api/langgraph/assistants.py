@@ -20,7 +20,9 @@ from mutirao.errors import InvalidInput, NoWorker
 router = APIRouter(prefix="/assistants", tags=["langgraph: assistants"])
 
 _SCHEMAS = ("input_schema", "output_schema", "state_schema", "config_schema", "context_schema")
-_SORT: dict[str, SortBy] = {"assistant_id": "id", "graph_id": "workflow"}
+_SORT: dict[str | None, SortBy] = {
+    "assistant_id": "id", "graph_id": "workflow", "name": "name", "updated_at": "updated_at",
+}  # fmt: skip
 AssistantId = Annotated[str, Field(description="Id of an assistant, or name of a workflow.")]
 DeleteThreads = Annotated[bool, Query(alias="delete_threads")]
 Selected = Literal[
@@ -120,7 +122,6 @@ async def search_assistants(
 ) -> list[AssistantAnswer]:
     """Assistants of the project, each workflow's own among them."""
     check_filters(services.settings.api, metadata=request.metadata)
-    sort_by = request.sort_by or "created_at"
     found = await services.assistants.search(
         caller.project_id,
         metadata=request.metadata,
@@ -128,7 +129,7 @@ async def search_assistants(
         name=request.name,
         limit=request.limit + 1,
         offset=request.offset,
-        sort_by=_SORT.get(sort_by, sort_by),  # type: ignore[arg-type]
+        sort_by=_SORT.get(request.sort_by, "created_at"),
         descending=request.sort_order != "asc",
     )
     rows = await paginate(response, found, request, lambda: _count(services, caller.project_id, request))

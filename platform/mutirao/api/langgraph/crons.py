@@ -31,7 +31,10 @@ from mutirao.schedule_records import NewSchedule, Schedule, Search, SortBy
 
 router = APIRouter(tags=["langgraph: crons"])
 
-_SORT: dict[str, SortBy] = {"cron_id": "id", "next_run_date": "next_at", "end_time": "end_at"}
+_SORT: dict[str | None, SortBy] = {
+    "cron_id": "id", "assistant_id": "assistant_id", "thread_id": "thread_id", "updated_at": "updated_at",
+    "next_run_date": "next_at", "end_time": "end_at",
+}  # fmt: skip
 _OF_SCHEDULE = ("end_time", "enabled", "on_run_completed")
 CronText = Annotated[
     str, Field(min_length=1, max_length=200, description="minute, hour, day of month, month, day of week")
@@ -295,7 +298,6 @@ async def _search(services: Services, caller: Identity, filters: Filters, page: 
             assistant = await services.assistants.resolve(caller.project_id, filters.assistant_id)
         except NotFound:
             return None
-    sort_by = page.sort_by or "created_at"
     return Search(
         assistant_id=assistant.id if assistant else None,
         workflow=assistant.workflow if assistant and assistant.system else None,
@@ -304,6 +306,6 @@ async def _search(services: Services, caller: Identity, filters: Filters, page: 
         metadata=filters.metadata,
         limit=page.limit + 1,
         offset=page.offset,
-        sort_by=_SORT.get(sort_by, sort_by),  # type: ignore[arg-type]
+        sort_by=_SORT.get(page.sort_by, "created_at"),
         descending=page.sort_order != "asc",
     )

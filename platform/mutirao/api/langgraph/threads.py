@@ -32,7 +32,9 @@ from mutirao.threads import Search, SortBy, Storage, Thread
 
 router = APIRouter(prefix="/threads", tags=["langgraph: threads"])
 
-_SORT: dict[str, SortBy] = {"thread_id": "id"}
+_SORT: dict[str | None, SortBy] = {
+    "thread_id": "id", "status": "status", "updated_at": "updated_at", "state_updated_at": "state_updated_at",
+}  # fmt: skip
 
 
 @router.post("", responses=details(400, 401, 404, 409, 413, 422, 503), response_model_exclude_unset=True)
@@ -247,7 +249,6 @@ def shown(
 
 
 def _search(request: SearchRequest) -> Search:
-    sort_by = request.sort_by or "created_at"
     return Search(
         metadata=request.metadata,
         values=request.values,
@@ -255,6 +256,6 @@ def _search(request: SearchRequest) -> Search:
         status=request.status,
         limit=request.limit + 1,
         offset=request.offset,
-        sort_by=_SORT.get(sort_by, sort_by),  # type: ignore[arg-type]
+        sort_by=_SORT.get(request.sort_by, "created_at"),
         descending=request.sort_order != "asc",
     )
