@@ -2,7 +2,7 @@ import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useFormat } from "@/lib/format";
 import { Button } from "./button";
-import { CopyButton } from "./copy";
+import { CodeBox } from "./code-box";
 
 const SHOWN = 20_000;
 
@@ -14,14 +14,7 @@ export function Json({ value, label }: { value: unknown; label: string }) {
   const [whole, setWhole] = useState(false);
   const cut = !whole && text.length > SHOWN;
   return (
-    <div className="overflow-hidden rounded-md border border-line bg-sunken">
-      <div className="flex items-center justify-between border-b border-line py-0.5 pr-1 pl-3">
-        <span className="text-[0.8rem] text-soft">{label}</span>
-        <CopyButton text={text} />
-      </div>
-      <pre tabIndex={0} aria-label={label} className="max-h-96 overflow-auto p-3 font-mono text-[0.8rem] leading-relaxed break-words whitespace-pre-wrap">
-        {cut ? text.slice(0, SHOWN) : text}
-      </pre>
+    <CodeBox label={label} text={text} shown={cut ? text.slice(0, SHOWN) : text} wrap>
       {cut && (
         <div className="border-t border-line p-2">
           <Button small onClick={() => setWhole(true)}>
@@ -29,6 +22,6 @@ export function Json({ value, label }: { value: unknown; label: string }) {
           </Button>
         </div>
       )}
-    </div>
+    </CodeBox>
   );
 }

@@ -1,12 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { Download, Trash2 } from "lucide-react";
-import { useState } from "react";
+import { Download } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { api, ROOT, type Document } from "@/api/client";
 import { useMay } from "@/session/session";
-import { Button, buttonClass } from "@/ui/button";
-import { Confirm } from "@/ui/confirm";
+import { buttonClass } from "@/ui/button";
+import { DeleteButton } from "@/ui/delete";
 import { Page } from "@/ui/layout";
 import { ErrorNotice, Notice, Skeleton } from "@/ui/notices";
 import { Tabs } from "@/ui/tabs";
@@ -91,7 +90,6 @@ function Delete({ document, onDeleted }: { document: Document; onDeleted(): void
   const { t } = useTranslation("knowledge");
   const client = useQueryClient();
   const may = useMay("submit");
-  const [asked, setAsked] = useState(false);
   const remove = useMutation({
     mutationFn: () => api.DELETE("/api/v1/documents/{document_id}", { params: { path: { document_id: document.id } } }),
     onSuccess: () => {
@@ -103,21 +101,8 @@ function Delete({ document, onDeleted }: { document: Document; onDeleted(): void
   });
   if (!may) return null;
   return (
-    <>
-      <Button tone="danger" icon={Trash2} onClick={() => setAsked(true)}>
-        {t("delete.button")}
-      </Button>
-      <Confirm
-        open={asked}
-        onOpenChange={setAsked}
-        title={t("delete.title", { name: document.name })}
-        confirm={t("delete.button")}
-        busy={remove.isPending}
-        error={remove.error}
-        onConfirm={() => remove.mutate()}
-      >
-        {t("delete.what")}
-      </Confirm>
-    </>
+    <DeleteButton verb={t("delete.button")} title={t("delete.title", { name: document.name })} remove={remove}>
+      {t("delete.what")}
+    </DeleteButton>
   );
 }

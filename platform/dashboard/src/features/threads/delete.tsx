@@ -1,12 +1,9 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { Trash2 } from "lucide-react";
-import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "@/api/client";
 import { useMay } from "@/session/session";
-import { Button } from "@/ui/button";
-import { Confirm } from "@/ui/confirm";
+import { DeleteButton } from "@/ui/delete";
 import { toast } from "@/ui/toast";
 import type { Thread } from "./queries";
 
@@ -15,7 +12,6 @@ export function DeleteThread({ thread }: { thread: Thread }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const may = useMay("submit");
-  const [asked, setAsked] = useState(false);
   const remove = useMutation({
     mutationFn: () => api.DELETE("/api/v1/threads/{thread_id}", { params: { path: { thread_id: thread.id } } }),
     onSuccess: async () => {
@@ -27,21 +23,8 @@ export function DeleteThread({ thread }: { thread: Thread }) {
   });
   if (!may) return null;
   return (
-    <>
-      <Button tone="danger" icon={Trash2} onClick={() => setAsked(true)}>
-        {t("delete.button")}
-      </Button>
-      <Confirm
-        open={asked}
-        onOpenChange={setAsked}
-        title={t("delete.title")}
-        confirm={t("delete.button")}
-        busy={remove.isPending}
-        error={remove.error}
-        onConfirm={() => remove.mutate()}
-      >
-        {t("delete.what")}
-      </Confirm>
-    </>
+    <DeleteButton verb={t("delete.button")} title={t("delete.title")} remove={remove}>
+      {t("delete.what")}
+    </DeleteButton>
   );
 }
