@@ -194,12 +194,9 @@ class Zygote:
             if pid == 0:
                 return
             if pid in self._children:
-                self._gone(pid, status)
-                self._sweep()
-
-    def _gone(self, pid: int, status: int) -> None:
-        self._children.discard(pid)
-        self.say(op="exited", pid=pid, code=os.waitstatus_to_exitcode(status))
+                self._children.discard(pid)
+                self._sweep()  # before its end is told: a job that is cancelled writes nothing any more
+                self.say(op="exited", pid=pid, code=os.waitstatus_to_exitcode(status))
 
     def say(self, **message: object) -> None:
         """Tell the main process; nothing when it is gone, which `run` finds out."""
