@@ -4,16 +4,16 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mutirao.cli import app
 from mutirao.ids import new_id
 from mutirao.jobs.records import NewEvent, Problem
 from mutirao.jobs.states import JobState
-from typer.testing import CliRunner
 
+from tests.command_line import invoked
 from tests.driven import Driven, takes_a_number
 from tests.integration.test_api_control import checkpoints_of
 from tests.integration.test_cli_jobs import MUTIRAO
@@ -36,14 +36,7 @@ def env(driven: Driven, tmp_path: Path) -> dict[str, str]:
 def run(env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command of `mutirao` to its end in this process, in an empty folder: exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
-    runner = CliRunner(env={name: value for name, value in env.items() if name.startswith("MUTIRAO_")})
-
-    async def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
-        argv = [*map(str, arguments)]
-        ran = await asyncio.to_thread(runner.invoke, app, argv)
-        return subprocess.CompletedProcess(argv, ran.exit_code, ran.stdout, ran.stderr)
-
-    return run
+    return partial(asyncio.to_thread, invoked, env)
 
 
 async def asked(run: Run, *arguments: Any) -> Any:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from mutirao.client import Client
 from mutirao.errors import TooLarge
 from mutirao.stack.embedded import EmbeddedParts
 
+from tests.command_line import invoked
 from tests.servers import Program, Servers, eventually
 
 pytestmark = pytest.mark.integration
@@ -42,6 +44,13 @@ def run(env: dict[str, str], tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def here(env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The same without a process, for what is no matter of processes."""
+    monkeypatch.chdir(tmp_path)
+    return partial(invoked, env)
 
 
 def test_a_job_runs_and_its_record_is_one_json_document(run: Run) -> None:
@@ -131,13 +140,13 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_go_on(
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_what_goes_wrong_has_its_exit_code_and_one_line(
-    run: Run, arguments: list[str], exit_code: int, code: str
+    here: Run, arguments: list[str], exit_code: int, code: str
 ) -> None:
-    failed = run(*arguments)
+    failed = here(*arguments)
     assert (failed.returncode, failed.stdout) == (exit_code, "")
     assert failed.stderr.startswith(f"{code}: ")
     assert "Traceback" not in failed.stderr
-    problem = json.loads(run(*arguments, "--json").stderr)
+    problem = json.loads(here(*arguments, "--json").stderr)
     assert (problem["code"], bool(problem["detail"])) == (code, True)
 
 
@@ -189,16 +198,16 @@ def test_a_file_is_sent_and_too_large_a_one_refused(servers: Servers, tmp_path: 
     assert (upload.name, upload.size) == ("ação.txt", 5)
 
 
-def test_the_state_of_a_thread_is_shown_changed_and_looked_back_on(run: Run, tmp_path: Path) -> None:
-    job = json.loads(run("run", "noop", "-i", "n=1", "--json").stdout)
+def test_the_state_of_a_thread_is_shown_changed_and_looked_back_on(here: Run) -> None:
+    job = json.loads(here("run", "noop", "-i", "n=1", "--json").stdout)
     thread = job["thread_id"]
-    assert json.loads(run("threads", "state", thread, "--json").stdout)["values"]["n"] == 4
-    changed = run("threads", "write", thread, '{"n": 9}', "--as-node", "b")
+    assert json.loads(here("threads", "state", thread, "--json").stdout)["values"]["n"] == 4
+    changed = here("threads", "write", thread, '{"n": 9}', "--as-node", "b")
     assert (changed.returncode, changed.stderr) == (0, "")
-    assert '{"n": 9}' in run("threads", "state", thread).stdout
-    states = json.loads(run("threads", "history", thread, "--json").stdout)["states"]
+    assert '{"n": 9}' in here("threads", "state", thread).stdout
+    states = json.loads(here("threads", "history", thread, "--json").stdout)["states"]
     assert [states[0]["values"]["n"], states[1]["values"]["n"]] == [9, 4]
-    assert states[0]["checkpoint"]["checkpoint_id"] in run("threads", "history", thread, "--limit", "1").stdout
-    copied = json.loads(run("threads", "copy", thread, "--json").stdout)
-    assert json.loads(run("threads", "state", copied["id"], "--json").stdout)["values"]["n"] == 9
-    assert json.loads(run("threads", "storage", thread, "--json").stdout)["checkpoints"]["count"] > 0
+    assert states[0]["checkpoint"]["checkpoint_id"] in here("threads", "history", thread, "--limit", "1").stdout
+    copied = json.loads(here("threads", "copy", thread, "--json").stdout)
+    assert json.loads(here("threads", "state", copied["id"], "--json").stdout)["values"]["n"] == 9
+    assert json.loads(here("threads", "storage", thread, "--json").stdout)["checkpoints"]["count"] > 0

@@ -169,7 +169,9 @@ def world(quiet: Servers) -> Iterator[World]:
 
 def made(answer: tuple[int, str]) -> tuple[int, str]:
     """Without what each new thing has of its own, its id and its time."""
-    return answer[0], re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+", "<its own>", answer[1])
+    return answer[0], re.sub(
+        r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+", "<its own>", answer[1]
+    )
 
 
 NAMED = [(route, name) for route in ROUTES for _, name in route.parameters]
