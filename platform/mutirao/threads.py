@@ -288,12 +288,12 @@ class ThreadStore:
         async with self.db.autocommit() as connection:
             return list(await connection.scalars(_OWN, {"ids": list(thread_ids), "project_id": project_id}))
 
-    async def ask_end(self, project_id: UUID, thread_ids: Sequence[UUID]) -> list[UUID]:
+    async def ask_end(self, project_id: UUID, thread_ids: Sequence[UUID], *, by: str | None = None) -> list[UUID]:
         """Ask for the end of all jobs of those of these threads that are the project's; returns the jobs that still run."""
         async with self.db.begin() as connection:
             own = list(await connection.scalars(_LOCK_OWN, {"ids": list(thread_ids), "project_id": project_id}))
             active = list(await connection.scalars(_ACTIVE, {"ids": own}))
-            await changes.cancel_trees(connection, active)
+            await changes.cancel_trees(connection, active, by=by)
             return list(await connection.scalars(_ACTIVE, {"ids": own}))
 
     async def delete(self, project_id: UUID, thread_ids: Sequence[UUID]) -> int:

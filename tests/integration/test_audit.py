@@ -47,13 +47,17 @@ async def test_acts_of_control_are_kept_with_who_and_what(driven: Driven) -> Non
 async def test_ends_by_other_doors_are_kept_too(driven: Driven) -> None:
     actor = f"key:{driven.servers.key.partition('.')[0]}"
     jobs = [await driven.submit() for _ in range(4)]
-    assert {driven.http.get(f"/jobs/{job}").json()["created_by"] for job in jobs} == {actor}
+    one = await driven.submit()
+    assert {driven.http.get(f"/jobs/{job}").json()["created_by"] for job in [one, *jobs]} == {actor}
     protocol = driven.servers.url
+    driven.http.post(f"/jobs/{one}/cancel")
     driven.http.post("/jobs/cancel", json={"ids": [str(jobs[0])]})
     driven.http.post(f"{protocol}/runs/{jobs[1]}/cancel", params={"action": "rollback"})
     driven.http.delete(f"{protocol}/runs/{jobs[2]}")
     thread = driven.http.get(f"/jobs/{jobs[3]}").json()["thread_id"]
     driven.http.post(f"{protocol}/runs/cancel", json={"thread_id": thread, "run_ids": [str(jobs[3])]})
+    who = [driven.http.get(f"/jobs/{job}").json()["cancel_requested_by"] for job in [one, *jobs]]
+    assert who == [actor] * 5
     said = {(entry["action"], entry["resource_id"], entry["actor"]) for entry in entries(driven, limit=50)}
     for action, thing in (
         ("job.cancel", jobs[0]), ("run.cancel", jobs[1]), ("run.delete", jobs[2]), ("run.cancel_many", thread),

@@ -112,6 +112,8 @@ async def test_a_job_is_paused_resumed_and_shown_as_such(driven: Driven, run: Ru
     await driven.claim(job)
     assert "is asked to pause and is running" in (await run("jobs", "pause", job)).stdout
     assert "running (pause asked for)" in (await run("jobs", "show", job)).stdout
+    driven.http.post(f"/jobs/{job}/cancel", params={"wait": 0})
+    assert "running (cancel asked for by key:" in (await run("jobs", "show", job)).stdout
 
 
 async def test_a_job_is_retried_and_forked_from_a_checkpoint(driven: Driven, run: Run) -> None:

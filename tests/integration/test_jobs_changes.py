@@ -91,6 +91,26 @@ async def test_a_cancel_ends_the_whole_tree(store: Stores) -> None:
         await children(store, below)
 
 
+async def test_who_has_first_asked_for_the_end_is_kept_with_all_that_ends_by_it(store: Stores) -> None:
+    root = await store.claimed(created_by="key:owner")
+    queued, running, done = await children(store, root, 3)
+    below = await again(store, running)
+    await store.claims.finish(await again(store, done), JobState.SUCCEEDED)
+    await store.jobs.cancel(store.project, queued, by="key:early")
+    for who in ("key:first", "key:second"):
+        await store.jobs.cancel(store.project, root.job_id, by=who)
+    await store.claims.finish(below, JobState.SUCCEEDED)
+    whose = [(await store.get(job)).cancel_requested_by for job in (root.job_id, queued, running, done)]
+    assert whose == ["key:first", "key:early", "key:first", None]
+    assert (await store.jobs.fork(store.project, root.job_id)).cancel_requested_by is None
+
+
+async def test_what_the_platform_has_ended_by_itself_has_nobodys_name(store: Stores) -> None:
+    claim = await store.claimed()
+    await store.jobs.cancel(store.project, claim.job_id)
+    assert (await store.jobs.cancel(store.project, claim.job_id, by="key:late")).cancel_requested_by is None
+
+
 @pytest.mark.parametrize("state", RETRIED)
 async def test_a_cancel_of_a_job_that_has_ended_ends_what_it_has_left_behind(store: Stores, state: JobState) -> None:
     root = await store.claimed()

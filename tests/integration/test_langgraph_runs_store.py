@@ -82,6 +82,16 @@ async def test_reject(lab: Lab) -> None:
     assert (await lab.run(first.thread_id, multitask_strategy="reject")).state is JobState.QUEUED
 
 
+@pytest.mark.parametrize("strategy", ["interrupt", "rollback"])
+async def test_a_run_that_ends_those_before_it_does_so_in_the_name_of_who_submits_it(lab: Lab, strategy: str) -> None:
+    first = await lab.run()
+    await lab.claim(first)
+    queued = await lab.run(first.thread_id)
+    last = lab.submission(first.thread_id, multitask_strategy=strategy).model_copy(update={"created_by": "key:other"})
+    await lab.runs.accept(last)
+    assert {(await lab.store.get(job.id)).cancel_requested_by for job in (first, queued)} == {"key:other"}
+
+
 async def test_two_runs_at_once_know_of_each_other(lab: Lab) -> None:
     """The later one waits for the thread with a look at its jobs that is older than the earlier one."""
     first = await lab.run()

@@ -20,7 +20,7 @@ MOST_UPDATES_SECONDS = 60.0
 async def delete_threads(services: Services, caller: Identity, thread_ids: Sequence[UUID]) -> int:
     """Delete threads with all that is theirs, once their jobs have stopped; returns how many there were."""
     project_id = caller.project_id
-    for job_id in await services.threads.ask_end(project_id, thread_ids):
+    for job_id in await services.threads.ask_end(project_id, thread_ids, by=caller.actor):
         await ended(services, project_id, job_id, STOP_SECONDS)
     own = await services.threads.own(project_id, thread_ids)
     deleted = await services.threads.delete(project_id, own)

@@ -123,9 +123,12 @@ def _described(job: "Job", attempts: "list[Attempt]", artifacts: "list[Artifact]
 
 
 def _asked(job: "Job") -> str:
+    by = f" by {job.cancel_requested_by}" if job.cancel_requested_by else ""
     if job.finished_at:
-        return ""
-    return " (cancel asked for)" if job.cancel_requested_at else " (pause asked for)" if job.pause_requested_at else ""
+        return by if job.state == "cancelled" else ""
+    if job.cancel_requested_at:
+        return f" (cancel asked for{by})"
+    return " (pause asked for)" if job.pause_requested_at else ""
 
 
 def follow(

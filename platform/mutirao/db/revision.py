@@ -1,4 +1,4 @@
 """The schema this code works with."""
 
-HEAD = "0004"
+HEAD = "0005"
 """Newest revision of `mutirao.db.migrations`; here, so that a process that only checks it need not load alembic."""

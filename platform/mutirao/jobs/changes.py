@@ -28,10 +28,14 @@ WITH RECURSIVE tree AS (
 SELECT j.id FROM jobs j WHERE j.id IN (SELECT id FROM tree) AND j.finished_at IS NULL
 ORDER BY j.id FOR NO KEY UPDATE OF j""")
 
+# Who has asked first stays, also where that was nobody.
+_ASKED = """cancel_requested_at = coalesce(cancel_requested_at, now()),
+        cancel_requested_by = CASE WHEN cancel_requested_at IS NULL THEN :by ELSE cancel_requested_by END"""
+
 # The last are told first: children before their parents.
 _CANCEL = statement(f"""
 WITH job AS (
-    UPDATE jobs j SET state = 'cancelled', cancel_requested_at = coalesce(cancel_requested_at, now()),
+    UPDATE jobs j SET state = 'cancelled', {_ASKED},
         waiting_for = NULL, finished_at = now(), last_seq = last_seq + 1
     WHERE j.id = ANY(:ids) AND j.state IN ('queued', 'waiting', 'paused', 'stranded') RETURNING {MOVED}
 ), withdrawn AS (
@@ -40,17 +44,17 @@ WITH job AS (
 SELECT {TELL} FROM (SELECT * FROM job ORDER BY id DESC) AS job""")
 
 
-def _ask(column: str) -> str:
+def _ask(asked: str) -> str:
     return f"""
 WITH job AS (
-    UPDATE jobs SET {column} = coalesce({column}, now()) WHERE id = ANY(:ids) AND finished_at IS NULL RETURNING id, state
+    UPDATE jobs SET {asked} WHERE id = ANY(:ids) AND finished_at IS NULL RETURNING id, state
 )
 SELECT CASE WHEN state = 'running' THEN pg_notify('{CANCELS_CHANNEL}', id::text) IS NULL END AS told
 FROM (SELECT * FROM job ORDER BY id DESC) AS job"""
 
 
-_ASK_CANCEL = text(_ask("cancel_requested_at"))
-_ASK_PAUSE = text(_ask("pause_requested_at"))
+_ASK_CANCEL = text(_ask(_ASKED))
+_ASK_PAUSE = text(_ask("pause_requested_at = coalesce(pause_requested_at, now())"))
 _ASK_PAUSE_NO_MORE = text("UPDATE jobs SET pause_requested_at = NULL WHERE id = :id")
 
 _PAUSE = statement(f"""
@@ -108,22 +112,25 @@ async def lock(connection: AsyncConnection, project_id: UUID, job_id: UUID) -> R
     return row
 
 
-async def cancel(connection: AsyncConnection, project_id: UUID, job_id: UUID) -> None:
+async def cancel(connection: AsyncConnection, project_id: UUID, job_id: UUID, *, by: str | None) -> None:
     """See `JobStore.cancel`."""
     job = await lock(connection, project_id, job_id)
-    if not await cancel_trees(connection, [job_id]):
+    if not await cancel_trees(connection, [job_id], by=by):
         raise _ended(job)
 
 
-async def cancel_trees(connection: AsyncConnection, job_ids: Sequence[UUID]) -> int:
-    """Ask for the end of these jobs and of all that they have fanned out to; returns how many had not ended."""
+async def cancel_trees(connection: AsyncConnection, job_ids: Sequence[UUID], *, by: str | None) -> int:
+    """Ask for the end of these jobs and of all that they have fanned out to; returns how many had not ended.
+
+    `by`: who asks, as in `created_by`; None: the platform itself.
+    """
     tree: set[UUID] = set()
     # A job that was running may have fanned out until its row was locked: look until there is nothing new.
     while (found := set((await connection.scalars(_TREE, {"ids": list(job_ids)})).all())) != tree:
         tree = found
-    ids = {"ids": sorted(tree)}
-    await connection.execute(_CANCEL, ids)
-    await connection.execute(_ASK_CANCEL, ids)
+    values = {"ids": sorted(tree), "by": by}
+    await connection.execute(_CANCEL, values)
+    await connection.execute(_ASK_CANCEL, values)
     return len(tree)
 
 

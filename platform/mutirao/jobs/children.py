@@ -146,7 +146,7 @@ class ChildStore:
                 await connection.execute(_PATIENCE)
             rows = (await connection.execute(_CUT_SHORT, {"group_id": group_id, "limit": _AT_ONCE})).all()
             if rows:
-                await changes.cancel_trees(connection, [row.id for row in rows])
+                await changes.cancel_trees(connection, [row.id for row in rows], by=None)
         for parent in {row.job_id for row in rows}:
             async with self.db.autocommit() as connection:
                 await connection.execute(moves.WAKE, {"job": parent})

@@ -146,6 +146,9 @@ class Job(Record):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     cancel_requested_at: datetime | None = None
+    cancel_requested_by: str | None = Field(
+        None, description="Who has first asked for its end, as `created_by`; null: nobody, or the platform itself."
+    )
     assistant_id: UUID | None = None
     run: RunOptions | None = Field(None, description="What LangGraph is told beside the input.")
     webhook: str | None = Field(None, description="Where to tell of its end.")

@@ -145,7 +145,7 @@ async def _enter(connection: AsyncConnection, submission: Submission, thread_id:
     if run is not None and run.command is not None and not submission.may_approve:
         await _check_passes_nothing(connection, thread_id, run.command, bool(rows))
     if active and strategy in ("interrupt", "rollback"):
-        await end(connection, active, rollback=strategy == "rollback")
+        await end(connection, active, rollback=strategy == "rollback", by=submission.created_by)
     resume = run.command.get("resume") if run and run.command else None
     # A run that is to begin later and answers nothing leaves the question open until its time: see `clear_ways`.
     if held and not (submission.delay_seconds and resume is None):
@@ -184,12 +184,12 @@ async def _answer(connection: AsyncConnection, held: Sequence[UUID], resume: Any
             await settle(connection, submission.project_id, question.id, decision, by=by)
 
 
-async def end(connection: AsyncConnection, ids: Sequence[UUID], *, rollback: bool) -> int:
+async def end(connection: AsyncConnection, ids: Sequence[UUID], *, rollback: bool, by: str | None) -> int:
     """Ask for the end of these runs, whose threads are locked, and of all they have fanned out to; returns how many had
     not ended. With `rollback` nothing is to be left of them."""
     if rollback:
         await connection.execute(_ROLL_BACK, {"ids": list(ids)})
-    return await changes.cancel_trees(connection, ids)
+    return await changes.cancel_trees(connection, ids, by=by)
 
 
 async def _touch(connection: AsyncConnection, submission: Submission, job: Job) -> None:

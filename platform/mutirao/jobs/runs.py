@@ -243,7 +243,13 @@ class RunStore:
             return await asks_in(connection, thread_id)
 
     async def cancel(
-        self, project_id: UUID, run_id: UUID, thread_id: UUID | None = None, *, rollback: bool = False
+        self,
+        project_id: UUID,
+        run_id: UUID,
+        thread_id: UUID | None = None,
+        *,
+        rollback: bool = False,
+        by: str | None = None,
     ) -> Job:
         """Ask for the end of an active run; with `rollback` nothing is left of it, and its row goes when it has ended.
 
@@ -257,13 +263,19 @@ class RunStore:
                 await accept.lock_thread(connection, job.thread_id)
                 active = (await connection.scalars(_ACTIVE_OF_THREAD, values)).all()
                 if active:
-                    await end(connection, active, rollback=rollback)
+                    await end(connection, active, rollback=rollback, by=by)
                     return job
             job = await self.get(project_id, run_id, thread_id)  # it has come to rest before it was locked
         raise NotFound(f"run {str(run_id)!r} is not active any more: {status_of(job).value}")
 
     async def cancel_some(
-        self, project_id: UUID, thread_id: UUID, run_ids: Sequence[UUID], *, rollback: bool = False
+        self,
+        project_id: UUID,
+        thread_id: UUID,
+        run_ids: Sequence[UUID],
+        *,
+        rollback: bool = False,
+        by: str | None = None,
     ) -> int:
         """Ask for the end of those of these runs of a thread that are active; returns how many were."""
         values = {"project_id": project_id, "thread_id": thread_id, "ids": list(run_ids)}
@@ -271,10 +283,12 @@ class RunStore:
             await accept.lock_thread(connection, thread_id)
             ids = list((await connection.scalars(_ACTIVE_OF_THREAD, values)).all())
             if ids:
-                await end(connection, ids, rollback=rollback)
+                await end(connection, ids, rollback=rollback, by=by)
         return len(ids)
 
-    async def cancel_all(self, project_id: UUID, statuses: Sequence[RunStatus], *, rollback: bool = False) -> int:
+    async def cancel_all(
+        self, project_id: UUID, statuses: Sequence[RunStatus], *, rollback: bool = False, by: str | None = None
+    ) -> int:
         """Ask for the end of the project's runs in these statuses; returns how many."""
         values = {"project_id": project_id, "statuses": [status.value for status in statuses]}
         async with self.db.begin() as connection:
@@ -283,7 +297,7 @@ class RunStore:
             # Again, now that none of their threads changes: some may have come to rest meanwhile.
             ids = list((await connection.scalars(_STILL_ACTIVE, values | {"ids": list(found)})).all())
             if ids:
-                await end(connection, ids, rollback=rollback)
+                await end(connection, ids, rollback=rollback, by=by)
         return len(ids)
 
     async def delete(self, project_id: UUID, run_id: UUID, thread_id: UUID | None = None) -> bool:
@@ -296,7 +310,7 @@ class RunStore:
         values = {"id": run_id, "project_id": project_id, "thread_id": thread_id, "ids": [run_id], "by": None}
         async with self.db.begin() as connection:
             if job.state is JobState.PAUSED and not status_of(job).active:
-                await changes.cancel_trees(connection, [run_id])
+                await changes.cancel_trees(connection, [run_id], by=None)
             return await connection.scalar(_DELETE, values) is not None
 
     async def _row(self, sql: Any, project_id: UUID, run_id: UUID, thread_id: UUID | None) -> RowMapping:

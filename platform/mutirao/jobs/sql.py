@@ -10,7 +10,7 @@ from mutirao.jobs.channels import ENDED, EVENTS_CHANNEL, WORK_CHANNEL
 
 _REST = """error, metadata, epoch AS attempts, max_attempts, last_seq, priority, kind, parent_id, ordinal, retry, failures,
     limits, budget, waiting_for, deadline_at, available_at, schedule_id, pause_requested_at, created_at, started_at,
-    finished_at, cancel_requested_at, assistant_id, webhook, created_by, rolled_back"""
+    finished_at, cancel_requested_at, cancel_requested_by, assistant_id, webhook, created_by, rolled_back"""
 
 JOB = f"id, thread_id, workflow, version, queue, state, input, output, {_REST}, run"
 """The columns of `records.Job`."""

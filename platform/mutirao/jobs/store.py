@@ -169,8 +169,8 @@ class JobStore:
                 return artifact
         raise NotFound(f"job {str(job_id)!r} has no artifact {name!r}")
 
-    async def cancel(self, project_id: UUID, job_id: UUID) -> Job:
-        """Ask for the end of a job and of everything it has fanned out to.
+    async def cancel(self, project_id: UUID, job_id: UUID, *, by: str | None = None) -> Job:
+        """Ask for the end of a job and of everything it has fanned out to; `by`: who asks, as in `created_by`.
 
         What does not run ends at once; what runs, as soon as its worker has stopped it. A job that has ended without its
         children stays as it is, and they end.
@@ -180,7 +180,7 @@ class JobStore:
             Conflict: the job and all that it has fanned out to have already ended.
         """
         async with self.db.begin() as connection:
-            await changes.cancel(connection, project_id, job_id)
+            await changes.cancel(connection, project_id, job_id, by=by)
             job = await self._get(connection, project_id, job_id)
         if job.parent_id is not None and job.state.terminal:
             async with self.db.autocommit() as connection:

@@ -107,7 +107,7 @@ class McpServer:
             await self._follow(context, identity, job)
         except asyncio.CancelledError:
             with anyio.CancelScope(shield=True), suppress(Conflict):  # it may just have ended
-                await self._services.jobs.cancel(identity.project_id, job.id)
+                await self._services.jobs.cancel(identity.project_id, job.id, by=identity.actor)
                 await self._services.audit.record(identity, "job.cancel", job.id, {"door": "mcp"})
             raise
         return await self._result(identity, job, str(context.request.base_url).rstrip("/"))

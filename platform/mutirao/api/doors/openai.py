@@ -212,7 +212,7 @@ async def _gone(request: Request) -> None:
 
 async def _cancel(services: Services, caller: Identity, job: Job) -> None:
     with suppress(Conflict):  # it has ended
-        await services.jobs.cancel(caller.project_id, job.id)
+        await services.jobs.cancel(caller.project_id, job.id, by=caller.actor)
         await services.audit.record(caller, "job.cancel", job.id, {"door": "openai"})
 
 

@@ -79,7 +79,7 @@ def _ender(services: Services, caller: Identity, job: Job, cancel: bool) -> Any:
 
     async def end() -> None:
         with suppress(NotFound):  # it has ended by itself meanwhile
-            await services.runs.cancel(caller.project_id, job.id)
+            await services.runs.cancel(caller.project_id, job.id, by=caller.actor)
             await services.audit.record(caller, "run.cancel", job.id, {"action": "interrupt", "why": "disconnect"})
 
     return end
@@ -89,7 +89,8 @@ async def cancelled(
     services: Services, caller: Identity, run_id: UUID, thread_id: UUID | None, *, wait: bool, action: Action
 ) -> Response:
     """Ask for the run's end; with `wait` the answer comes once nothing of it runs any more."""
-    job = await services.runs.cancel(caller.project_id, run_id, thread_id, rollback=action == "rollback")
+    rollback, by = action == "rollback", caller.actor
+    job = await services.runs.cancel(caller.project_id, run_id, thread_id, rollback=rollback, by=by)
     await services.audit.record(caller, "run.cancel", run_id, {"action": action})
     if not wait:
         return Response(status_code=202)
@@ -103,6 +104,6 @@ async def deleted(services: Services, caller: Identity, job: Job) -> None:
         services.changes.deleted(caller.project_id, job.id)
         return
     with suppress(NotFound):
-        await services.runs.cancel(caller.project_id, job.id, rollback=True)
+        await services.runs.cancel(caller.project_id, job.id, rollback=True, by=caller.actor)
     async for _ in run_streams.ended(services, caller.project_id, job):
         pass

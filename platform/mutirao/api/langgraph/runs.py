@@ -297,15 +297,15 @@ async def cancel_runs(
     request: CancelRequest, services: HasServices, caller: Caller, action: Action = "interrupt"
 ) -> None:
     """Ask for the end of several runs: of those named, in their thread, or of all in a status."""
-    rollback = action == "rollback"
+    rollback, by = action == "rollback", caller.actor
     if request.status is not None:
         if request.run_ids or request.thread_id:
             raise InvalidInput("send either status, or thread_id and run_ids")
         statuses = [RunStatus.PENDING, RunStatus.RUNNING] if request.status == "all" else [RunStatus(request.status)]
-        found = await services.runs.cancel_all(caller.project_id, statuses, rollback=rollback)
+        found = await services.runs.cancel_all(caller.project_id, statuses, rollback=rollback, by=by)
     elif request.run_ids and request.thread_id is not None:
         runs = request.thread_id, request.run_ids
-        found = await services.runs.cancel_some(caller.project_id, *runs, rollback=rollback)
+        found = await services.runs.cancel_some(caller.project_id, *runs, rollback=rollback, by=by)
     else:
         raise InvalidInput("send thread_id and run_ids, or status")
     if not found:

@@ -111,7 +111,7 @@ async def cancel_many(request: Chosen, services: HasServices, caller: Caller) ->
     """Ask for the end of up to 1,000 jobs and of their children. Those that have ended are refused one by one."""
 
     async def one(job_id: UUID) -> BatchResult:
-        job = await services.jobs.cancel(caller.project_id, job_id)
+        job = await services.jobs.cancel(caller.project_id, job_id, by=caller.actor)
         await services.audit.record(caller, "job.cancel", job_id, {"bulk": True})
         return BatchResult(id=job_id, job=job)
 

@@ -60,7 +60,7 @@ async def cancel_job(
     ] = CANCEL_SECONDS,
 ) -> Job:
     """Ask for the end of a job and of its children. Its state is `cancelled` once nothing of it runs any more."""
-    job = await services.jobs.cancel(caller.project_id, job_id)
+    job = await services.jobs.cancel(caller.project_id, job_id, by=caller.actor)
     await services.audit.record(caller, "job.cancel", job_id)
     if job.state.terminal or not wait:
         return job

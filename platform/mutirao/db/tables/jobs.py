@@ -39,6 +39,8 @@ jobs = Table(
     Column("last_seq", BigInteger, nullable=False, server_default="0"),
     time("available_at", now=True),
     time("cancel_requested_at"),
+    # As created_by: who has asked first. NULL: the platform itself, or before this was kept.
+    Column("cancel_requested_by", Text),
     time("created_at", now=True),
     time("started_at"),
     time("finished_at"),

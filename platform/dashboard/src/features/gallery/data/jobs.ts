@@ -44,6 +44,7 @@ const PLAIN: Job = {
   started_at: BEGAN,
   finished_at: null,
   cancel_requested_at: null,
+  cancel_requested_by: null,
   assistant_id: null,
   run: null,
   webhook: null,
@@ -107,7 +108,7 @@ export const stranded = told({ state: "stranded" }, queued, started(2, 1, "garde
 
 export const waiting = told({ state: "waiting", waiting_for: "children" }, queued, started(2, 1, "garden-1"), [9, 1, "job.waiting", null, { waiting_for: "children" }]);
 
-export const cancelling = told({ state: "running", cancel_requested_at: ENDED }, queued, started(2, 1, "garden-1"));
+export const cancelling = told({ state: "running", cancel_requested_at: ENDED, cancel_requested_by: "key:ana" }, queued, started(2, 1, "garden-1"));
 
 /** An attempt has failed, and the next one is going on; the connection has broken in the middle. */
 export const retrying = told(
