@@ -1,5 +1,6 @@
-"""What is done to jobs: cancel, retry, fork; to one, and to many."""
+"""What is done to jobs: cancel, pause, resume, retry, fork; to one, and to many."""
 
+import re
 from pathlib import Path
 
 from mutirao.jobs.records import Job
@@ -28,7 +29,22 @@ def test_a_running_job_is_cancelled(page: Page, site: Site, gate: Path) -> None:
     page.get_by_role("button", name="Cancel the job").click()
     question.get_by_role("button", name="Cancel the job").click()
     expect_state(page, job, "cancelled")
+    expect(page.get_by_text(re.compile("^Cancelled on .+ by key:"))).to_be_visible()
     expect(page.get_by_role("button", name="Cancel the job")).to_have_count(0)
+
+
+def test_a_running_job_is_paused_and_goes_on(page: Page, site: Site, gate: Path) -> None:
+    job = site.submit("notes", {"gate": str(gate)})
+    page.goto(f"jobs/{job.id}")
+    expect(page.locator("[data-step='wait'][data-state='running']").first).to_be_visible()
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.get_by_text("It will pause after the step it is in")).to_be_visible()
+    gate.touch()
+    expect_state(page, job, "paused")
+    page.get_by_role("button", name="Resume", exact=True).click()
+    expect_state(page, job, "succeeded")
+    events = [event.type for event in site.client.journal(job.id)]
+    assert events.index("job.paused") < events.index("job.resumed")
 
 
 def test_a_failed_job_goes_on_from_the_step_that_failed(page: Page, site: Site, gate: Path) -> None:
