@@ -10,11 +10,12 @@ from uuid import UUID
 import httpx
 import orjson
 import pytest
+from mutirao.api import accepted
 from mutirao.api import changes as module
 from mutirao.api.changes import Changes
 from mutirao.db.notices import Notices
 from mutirao.db.tenancy import bound_to
-from mutirao.jobs.channels import EVENTS_CHANNEL
+from mutirao.jobs.channels import ACCEPTED, EVENTS_CHANNEL
 from mutirao.jobs.records import NewEvent, RunOptions
 from mutirao.jobs.states import JobState
 from sqlalchemy import event
@@ -93,17 +94,25 @@ class World:
             yield watcher
 
 
+@asynccontextmanager
+async def listening(database_url: str) -> AsyncIterator[Notices]:
+    """What a process hears from the database."""
+    notices = Notices(database_url, EVENTS_CHANNEL)
+    connected = notices.flag("")
+    await notices.start()
+    await connected.wait()  # until then everything may have been missed, and is told as `many`
+    try:
+        yield notices
+    finally:
+        await notices.stop()
+
+
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
-    async with stores(database_url) as store:
-        notices = Notices(database_url, EVENTS_CHANNEL)
-        connected = notices.flag("")
-        await notices.start()
-        await connected.wait()  # until then everything may have been missed, and is told as `many`
-        try:
-            yield World(store, notices, Changes(store.db, notices))
-        finally:
-            await notices.stop()
+    async with stores(database_url) as store, listening(database_url) as notices:
+        changes = Changes(store.db, notices)
+        yield World(store, notices, changes)
+        await changes.stop()
 
 
 async def test_a_job_is_told_as_lists_show_it_without_what_may_be_large(world: World) -> None:
@@ -142,6 +151,46 @@ async def test_all_that_has_changed_in_a_moment_is_one_frame_for_all_readers(wor
             )
         event.remove(world.store.db.engine.sync_engine, "before_cursor_execute", count)
         assert 0 < len(read) < 30
+
+
+@pytest.fixture
+async def beside(world: World, database_url: str) -> AsyncIterator[World]:
+    """Another API process of the same database."""
+    async with listening(database_url) as notices:
+        changes = Changes(world.store.db, notices)
+        yield World(world.store, notices, changes)
+        await changes.stop()
+
+
+async def test_what_another_process_has_accepted_is_told_before_a_worker_takes_it(world: World, beside: World) -> None:
+    told: list[str] = []
+    beside.notices.hear(told.append)
+    jobs = {(await world.store.accept()).id for _ in range(3)}
+    async with world.watcher() as watcher:
+        for job in jobs:
+            beside.changes.told(job)
+        seen: set[str] = set()
+
+        def all_are_told(frame: Frame) -> bool:
+            seen.update(row["id"] for row in frame.data.get("jobs", ()))
+            return seen == {str(job) for job in jobs}
+
+        await watcher.until(all_are_told)
+    [key] = told
+    assert key.startswith(ACCEPTED)
+    assert beside.changes._accepted.ids_of(key) == [], "nobody tells itself"
+
+
+async def test_of_what_a_worker_has_taken_no_other_process_is_told(
+    beside: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accepted, "WAIT_SECONDS", 60)
+    job = await beside.store.accept()
+    beside.changes.told(job.id)
+    async with beside.notices.waiting(str(job.id)) as heard:
+        await beside.store.take(await beside.store.worker("quick"), ids=[job.id])
+        await heard.wait()
+    assert not beside.changes._accepted._ids
 
 
 async def another(world: World) -> Stores:

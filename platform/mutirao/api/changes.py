@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from mutirao.api.accepted import Accepted
 from mutirao.api.frames import STILL_HERE
 from mutirao.db import Database
 from mutirao.db.notices import Notices, wait_for
@@ -127,6 +128,7 @@ class Changes:
     def __init__(self, db: Database, notices: Notices) -> None:
         self._db = db
         self._notices = notices
+        self._accepted = Accepted(db, notices)
         self._feeds: dict[UUID, _Feed] = {}
         self._ids: set[str] = set()
         self._missed = False
@@ -134,7 +136,11 @@ class Changes:
         self._task: asyncio.Task[None] | None = None
 
     def told(self, job_id: UUID) -> None:
-        """A job has been accepted by this process; the database says nothing of that before somebody works on it."""
+        """A job has been accepted by this process; the database says nothing of that before somebody works on it.
+
+        Readers of this process are told at once, those of others a moment later.
+        """
+        self._accepted.add(job_id)
         if self._feeds:
             self._hear(str(job_id))
 
@@ -170,6 +176,10 @@ class Changes:
         if feed.pending is None:  # whoever has counted meanwhile has the newer number
             feed.pending = found.get(project_id, 0)
 
+    async def stop(self) -> None:
+        """Tell other processes no more."""
+        await self._accepted.stop()
+
     @contextmanager
     def _joined(self, project_id: UUID) -> Iterator[tuple[_Feed, _Reader]]:
         if not self._feeds:
@@ -200,8 +210,10 @@ class Changes:
             self._ids.add(key)
         elif not key or len(key) == _ID_CHARS:
             self._missed = True  # a notice may be lost, or there are too many
-        else:
-            return  # of a thread, of an assistant, or said of a job a second time
+        else:  # of a thread, of an assistant, or said of a job a second time; or what another process has accepted
+            for job_id in self._accepted.ids_of(key):
+                self._hear(job_id)
+            return
         self._news.set()
 
     async def _run(self) -> None:

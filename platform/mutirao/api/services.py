@@ -175,6 +175,7 @@ class Services:
 
     async def close(self) -> None:
         await self.open_requests.stop()
+        await self.changes.stop()
         await self.notices.stop()
         await self.queries.stop()
         self.hints.close()

@@ -19,5 +19,9 @@ ENDED = "/ended"
 THREAD = "thread/"
 """Before the id of a thread on `EVENTS_CHANNEL`: a run was accepted in it."""
 
+ACCEPTED = "accepted/"
+"""On `EVENTS_CHANNEL`, before the name of an API process and the ids of jobs, with spaces between: it has accepted them a
+moment ago, and no worker has begun them yet."""
+
 ASSISTANTS = "assistants"
 """On `EVENTS_CHANNEL`: some assistant is not what it was."""
