@@ -64,6 +64,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/assistants/{assistant_id}/latest"): {"version": 1},
     ("post", "/api/v1/assistants/{assistant_id}/latest"): {"version": 1},
     ("post", "/api/v1/threads/{thread_id}/state"): {"values": {}},
+    ("post", "/a2a/{assistant_id}"): {"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"id": str(uuid4())}},
 }
 GARBAGE = "not-an-id"
 # Nobody works here: what only a worker can answer is asked of one once the thread is found.

@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 from mutirao.api.app import create_app
-from mutirao.api.scopes import EVERY, RULES, needed
+from mutirao.api.scopes import EVERY, RULES, Rule, needed
 from mutirao.keys import Identity, Scope
 from mutirao.settings import Settings
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -220,7 +220,8 @@ def test_the_table_says_what_the_protocol_means() -> None:
         "POST /threads/search", "POST /threads/count", f"POST /threads/{some}/history", f"GET /threads/{some}/state",
         f"POST /threads/{some}/state/checkpoint", f"GET /threads/{some}/stream", "POST /assistants/search",
         f"POST /assistants/{some}/versions", "POST /runs/crons/search", "POST /store/items/search",
-        "POST /store/namespaces", "GET /store/items", "GET /v1/models", f"WEBSOCKET /threads/{some}/stream/events",
+        "POST /store/namespaces", "GET /store/items", "GET /v1/models", "GET /.well-known/agent-card.json",
+        "GET /a2a/echo_chat/.well-known/agent-card.json", f"WEBSOCKET /threads/{some}/stream/events",
     ]  # fmt: skip
     submit = [
         "POST /threads", f"PATCH /threads/{some}", f"DELETE /threads/{some}", f"POST /threads/{some}/runs/stream",
@@ -232,6 +233,8 @@ def test_the_table_says_what_the_protocol_means() -> None:
         for request in requests:
             rule = needed(*request.split(" "))
             assert (rule and rule.scope) is scope, request
+    # Who may look may be who may not submit: the door asks each method's scope.
+    assert needed("POST", "/a2a/echo_chat") == Rule("POST", "/a2a/**", EVERY)
     assert {rule.scope for rule in RULES} == {None, EVERY, *Scope}
 
 

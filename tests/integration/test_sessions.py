@@ -145,6 +145,7 @@ def test_every_door_asks_where_a_session_comes_from(servers: Servers) -> None:
         assert client.post(f"{servers.url}/threads", json={}).status_code == 200
         assert client.post(f"{servers.url}/threads", json={}, headers=evil).status_code == 403
         assert client.post(f"{servers.url}/mcp", json={}, headers=evil).status_code == 403
+        assert client.post(f"{servers.url}/a2a/echo_chat", json={}, headers=evil).status_code == 403
         assert client.delete("/session", headers=evil).status_code == 403
         assert client.get("/jobs", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
         assert client.get("/jobs", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200

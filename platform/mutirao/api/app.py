@@ -13,7 +13,7 @@ from starlette.routing import Route
 from mutirao import __version__, dashboard
 from mutirao.api import examples, langgraph, problems, reference, selection
 from mutirao.api.custom_routes import CustomRoutes
-from mutirao.api.doors import mcp, openai
+from mutirao.api.doors import a2a, mcp, openai
 from mutirao.api.gate import Gate
 from mutirao.api.limits import BodyLimit, RequestIds
 from mutirao.api.page import METHODS, Page, ToPage
@@ -119,6 +119,7 @@ def _routes(app: FastAPI) -> None:
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(health.router)
     app.include_router(openai.router)
+    app.include_router(a2a.router)
     app.state.mcp = mcp.McpDoor(app)
     app.router.routes.append(Route(mcp.PATH, app.state.mcp, methods=mcp.METHODS))
     page = Page(app.state.settings.api.dashboard_dir)

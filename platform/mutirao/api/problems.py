@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problem details: `application/problem+json` with a stable `code`.
 
 The routes of other protocols answer in their clients' shapes instead: LangGraph's `{"detail": …}`, OpenAI's
-`{"error": {"message", …}}`.
+`{"error": {"message", …}}`, A2A's `{"jsonrpc", "id", "error": {"code", "message", …}}`.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,12 @@ from typing import Any
 import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from mutirao.api.doors.a2a_errors import a2a_error
 from mutirao.api.doors.openai_errors import openai_error
 from mutirao.api.openapi import amend
 from mutirao.db.engine import connection_lost
@@ -32,6 +33,7 @@ _FRAME = {
 _MOST_ERRORS = 20  # of one wrong body that an answer lists
 _MOST_CHARS = 200  # of one part of a path
 _OWN_PATHS = ("/api/", "/mcp", "/v1/", "/livez", "/readyz", "/metrics")
+_CARD = "/.well-known/agent-card.json"
 _CODES = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized", 400: "bad_request"}
 
 
@@ -56,11 +58,13 @@ def problem(
     *,
     extra: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
+) -> Response:
     """A problem answer; on a route of another protocol in the words of its clients."""
     challenge = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
     given = {**challenge, **(headers or {})}
     path = request.scope["path"]
+    if speaks_a2a(path):
+        return a2a_error(status, code, detail, given)
     if speaks_langgraph(path):
         return JSONResponse({"detail": detail}, status_code=status, headers=given)
     if speaks_openai(path):
@@ -80,6 +84,11 @@ def problem(
 def speaks_langgraph(path: str) -> bool:
     """Whether this path is one of the LangGraph protocol (or of nothing): all that is not our own."""
     return not path.startswith(_OWN_PATHS)
+
+
+def speaks_a2a(path: str) -> bool:
+    """Whether this path is one of the A2A door where methods are called; its cards are as the LangGraph protocol."""
+    return path.startswith("/a2a/") and not path.endswith(_CARD)
 
 
 def speaks_openai(path: str) -> bool:
@@ -128,12 +137,19 @@ def _bodies(document: dict[str, Any]) -> None:
         for operation in operations.values():
             if "requestBody" not in operation:
                 continue
-            name = "Detail" if speaks_langgraph(path) else "OpenAIError" if speaks_openai(path) else "ProblemDetails"
+            name = _body_of(path)
             media_type = MEDIA_TYPE if name == "ProblemDetails" else "application/json"
             content = {media_type: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
             for status in (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
                 said = {"description": status.phrase, "content": content}
                 operation["responses"].setdefault(str(status.value), said)
+
+
+def _body_of(path: str) -> str:
+    """The name of the schema of errors on this path."""
+    if speaks_a2a(path):
+        return "RpcFailure"
+    return "Detail" if speaks_langgraph(path) else "OpenAIError" if speaks_openai(path) else "ProblemDetails"
 
 
 def _frames(document: dict[str, Any]) -> None:
@@ -151,12 +167,12 @@ def install(app: FastAPI) -> None:
         amend(app, change)
 
     @app.exception_handler(MutiraoError)
-    async def _ours(request: Request, error: MutiraoError) -> JSONResponse:
+    async def _ours(request: Request, error: MutiraoError) -> Response:
         headers = error.headers if isinstance(error, RateLimited) else None
         return problem(request, error.status, error.code, error.message, extra=error.details, headers=headers)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
         misses = [
             {"path": _path(miss["loc"]), "message": miss["msg"], "code": miss["type"]}
             for miss in error.errors()[:_MOST_ERRORS]
@@ -165,13 +181,13 @@ def install(app: FastAPI) -> None:
         return problem(request, 422, "invalid_request", detail, extra={"errors": misses})
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> Response:
         code = _CODES.get(error.status_code, "http_error")
         detail = f"{request.method} {request.url.path}: {error.detail}"
         return problem(request, error.status_code, code, detail, headers=error.headers)
 
     @app.exception_handler(SQLAlchemyError)
-    async def _database(request: Request, error: SQLAlchemyError) -> JSONResponse:
+    async def _database(request: Request, error: SQLAlchemyError) -> Response:
         reason = getattr(error, "orig", error)
         if isinstance(reason, psycopg.DataError) and "NUL" in str(reason):
             # The driver refuses it before PostgreSQL does.
@@ -182,7 +198,7 @@ def install(app: FastAPI) -> None:
         return problem(request, 503, "unavailable", "the database does not answer; nothing was accepted, try again")
 
     @app.exception_handler(Exception)
-    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    async def _unexpected(request: Request, error: Exception) -> Response:
         _log.error("api.unexpected_error", path=request.url.path, exc_info=error)
         return problem(request, 500, "internal_error", "an unexpected error; the log has it under this request id")
 

@@ -74,6 +74,8 @@ RULES = (
     # Doors: a tool that is called, and a conversation, is a job.
     Rule("GET", "/v1/**", _READ), Rule("POST DELETE", "/v1/**", _SUBMIT),
     Rule("GET POST DELETE", "/mcp/**", _SUBMIT),
+    # Methods of A2A share a path: what each needs, their door asks for.
+    Rule("GET", "/.well-known/agent-card.json", _READ), Rule("GET", "/a2a/**", _READ), Rule("POST", "/a2a/**", EVERY),
 )  # fmt: skip
 
 OWN = "/**"

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
 from mutirao.api.broadcast import Entry
+from mutirao.api.doors.conversation import conversational, converses, last_answer, message_in
 from mutirao.api.doors.openai_errors import error_body, openai_responses
 from mutirao.api.doors.openai_records import (
     Answer,
@@ -22,34 +23,28 @@ from mutirao.api.doors.openai_records import (
 )
 from mutirao.api.services import Caller, HasServices, Services
 from mutirao.catalogue import CataloguedWorkflow
-from mutirao.errors import Conflict, InvalidInput
+from mutirao.errors import Conflict
 from mutirao.jobs.records import Job, RunOptions, StreamOptions, Submission
 from mutirao.jobs.states import JobState
 from mutirao.keys import Identity
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
-MESSAGES = "stream.messages"
 _DISCONNECT = "http.disconnect"
-
-
-class NotConversational(InvalidInput):
-    """Raised when a workflow takes no `messages`."""
-
-    code = "not_conversational"
+_LIST = "GET /v1/models"
 
 
 @router.get("/models", responses=openai_responses(401))
 async def list_models(services: HasServices, caller: Caller) -> ModelList:
     """Workflows whose input has `messages`."""
     entries = await services.catalogue.entries()
-    return ModelList(data=[_model(entry) for entry in entries if _converses(entry)])
+    return ModelList(data=[_model(entry) for entry in entries if converses(entry)])
 
 
 @router.get("/models/{model}", responses=openai_responses(401, 404, 422))
 async def get_model(model: str, services: HasServices, caller: Caller) -> Model:
     """One of them."""
-    return _model(await _conversational(services, model))
+    return _model(await conversational(services, model, _LIST))
 
 
 @router.post("/chat/completions", response_model=Completion, responses=openai_responses(400, 401, 404, 413, 422, 500))
@@ -117,15 +112,13 @@ class _Stream:
 
     def _text(self, event: Entry) -> str:
         """What a piece of a model's answer adds; whole messages count where nothing of them came in pieces."""
-        if event.type != MESSAGES or not isinstance(event.data["data"], list):
+        found = message_in(event)
+        if found is None:
             return ""
-        message = event.data["data"][0]
-        pieces = message.get("type") == "AIMessageChunk"
-        if not (pieces or message.get("type") == "ai") or (not pieces and message.get("id") in self._said_by):
+        message_id, text, piece = found
+        if not piece and message_id in self._said_by:
             return ""
-        text = _text_of(message.get("content"))
-        if text:
-            self._said_by.add(str(message.get("id")))
+        self._said_by.add(message_id)
         return text
 
     def _envelope(self) -> dict[str, Any]:
@@ -142,7 +135,7 @@ class _Stream:
 
 
 async def _submit(services: Services, caller: Identity, body: ChatRequest) -> Job:
-    workflow = await _conversational(services, body.model)
+    workflow = await conversational(services, body.model, _LIST)
     messages = [message.model_dump(exclude_none=True) for message in body.messages]
     modes = ["messages-tuple"] if body.stream else []
     submission = Submission(
@@ -168,17 +161,6 @@ async def _submit(services: Services, caller: Identity, body: ChatRequest) -> Jo
     services.changes.told(job.id)
     services.hints.send(job.queue, job.id)
     return job
-
-
-async def _conversational(services: Services, name: str) -> CataloguedWorkflow:
-    entry = await services.catalogue.get(name)
-    if not _converses(entry):
-        raise NotConversational(f"workflow {name!r} takes no `messages`; GET /v1/models lists those that do")
-    return entry
-
-
-def _converses(entry: CataloguedWorkflow) -> bool:
-    return "messages" in (entry.input_schema.get("properties") or {})
 
 
 def _model(entry: CataloguedWorkflow) -> Model:
@@ -222,18 +204,7 @@ async def _said(services: Services, caller: Identity, job: Job) -> str:
         asked = await services.approvals.of_job(caller.project_id, job.id)
         open_ones = [approval.request for approval in asked if approval.state == "pending"]
         return "\n\n".join(one if isinstance(one, str) else orjson.dumps(one).decode() for one in open_ones)
-    messages = (job.output or {}).get("messages") or []
-    for message in reversed(messages):
-        if message.get("type") in ("ai", "AIMessageChunk"):
-            return _text_of(message.get("content"))
-    return ""
-
-
-def _text_of(content: Any) -> str:
-    """The text of a message's content: a string, or a list of blocks."""
-    if isinstance(content, str):
-        return content
-    return "".join(part if isinstance(part, str) else str(part.get("text") or "") for part in content or ())
+    return last_answer(job) or ""
 
 
 async def _tokens(services: Services, job: Job) -> Tokens:

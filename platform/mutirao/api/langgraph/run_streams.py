@@ -187,7 +187,7 @@ async def followed(
 async def result(services: Services, project_id: UUID, job: Job) -> AsyncGenerator[bytes, None]:
     """What the run has come to, as JSON, once it is at rest; a space, which JSON allows, as a sign of life until then."""
     try:
-        async with aclosing(_until_rest(services, project_id, job)) as looks:
+        async with aclosing(until_rest(services, project_id, job)) as looks:
             async for outcome in looks:
                 yield orjson.dumps(_result(outcome)) if outcome else b" "
     except NotFound:  # rolled back: the thread is as it was before
@@ -197,14 +197,14 @@ async def result(services: Services, project_id: UUID, job: Job) -> AsyncGenerat
 async def ended(services: Services, project_id: UUID, job: Job) -> AsyncGenerator[bytes, None]:
     """An empty object once the run is at rest."""
     try:
-        async with aclosing(_until_rest(services, project_id, job)) as looks:
+        async with aclosing(until_rest(services, project_id, job)) as looks:
             async for outcome in looks:
                 yield b"{}" if outcome else b" "
     except NotFound:
         yield b"{}"
 
 
-async def _until_rest(services: Services, project_id: UUID, job: Job) -> AsyncGenerator[Outcome | None, None]:
+async def until_rest(services: Services, project_id: UUID, job: Job) -> AsyncGenerator[Outcome | None, None]:
     """The run's outcome once it is at rest; None after each time that it was silent for as long as a heartbeat."""
     loop = asyncio.get_running_loop()
     heartbeat = services.settings.api.stream_heartbeat_seconds
