@@ -10,7 +10,14 @@ import httpx
 import pytest
 from a2a.client import A2ACardResolver, Client, ClientConfig, ClientFactory
 from a2a.client.errors import A2AClientError, AgentCardResolutionError
-from a2a.helpers import get_artifact_text, get_data_parts, get_message_text, new_text_message
+from a2a.helpers import (
+    get_artifact_text,
+    get_data_parts,
+    get_message_text,
+    get_text_parts,
+    new_data_part,
+    new_text_message,
+)
 from a2a.types import (
     CancelTaskRequest,
     GetTaskRequest,
@@ -23,6 +30,7 @@ from a2a.types import (
     TaskState,
 )
 from a2a.utils.errors import InvalidParamsError, TaskNotCancelableError, TaskNotFoundError, UnsupportedOperationError
+from google.protobuf.json_format import MessageToDict
 
 from tests.servers import Servers
 
@@ -192,6 +200,34 @@ async def test_the_answer_to_a_question_streams_what_comes_after_it(servers: Ser
         assert TaskState.Name(rest[-1].status_update.status.state) == "TASK_STATE_COMPLETED"
 
 
+async def test_of_several_questions_each_may_have_its_own_answer(servers: Servers, version: str) -> None:
+    async with agent(servers, "asking_two_chat", version) as client:
+        task = await sent(client, message(ASK))
+        assert sorted(get_text_parts(task.status.message.parts)) == ["When?", "Who?"]
+        noted = MessageToDict(task.status.message.metadata)["mutirao/approvals"]
+        ids = [one["interruptId"] for one in noted]
+        asked = dict(zip(get_text_parts(task.status.message.parts), ids, strict=True))
+        half = message("", task)
+        half.message.parts[0].CopyFrom(new_data_part({asked["Who?"]: "bees"}))
+        task = await sent(client, half)
+        assert (state(task), get_text_parts(task.status.message.parts)) == ("INPUT_REQUIRED", ["When?"])
+        task = await sent(client, message("in May", task))
+        assert state(task) == "COMPLETED"
+        assert {get_message_text(one) for one in task.history} == {ASK, "who: bees", "when: in May"}
+
+
+async def test_a_stream_ends_with_its_key(servers: Servers, version: str) -> None:
+    made = servers.http.post("/keys", json={"name": "a2a"}).json()
+    async with agent(servers, "slow_chat", version, key=made["key"], streaming=True) as client:
+        parts = client.send_message(message(ASK))
+        task = (await anext(parts)).task
+        servers.http.delete(f"/keys/{made['id']}")
+        with pytest.raises(A2AClientError, match="was revoked while the request was open"):
+            async for _ in parts:
+                pass
+    assert servers.http.post(f"/jobs/{task.id}/cancel").status_code == 202
+
+
 async def test_answering_needs_the_scope_approve_and_sending_submit(servers: Servers) -> None:
     keys = {
         scopes: servers.http.post("/keys", json={"name": "a2a", "scopes": scopes}).json()["key"]
@@ -227,6 +263,7 @@ async def test_another_projects_tasks_and_contexts_are_like_unknown_ones(
             ):
                 with pytest.raises(TaskNotFoundError) as none:
                     await attempt
+                assert none.value.data == ({"code": "not_found"} if version == "1.0" else None)
                 found.append(str(none.value).replace(task_id, "<id>"))
             following = message(ASK)
             following.message.context_id = context_id

@@ -64,6 +64,14 @@ async def ask(state: MessagesState) -> dict[str, Any]:
     return {"messages": [AIMessage(f"decided: {decision}")]}
 
 
+async def ask_who(state: MessagesState) -> dict[str, Any]:
+    return {"messages": [AIMessage(f"who: {interrupt('Who?')}")]}
+
+
+async def ask_when(state: MessagesState) -> dict[str, Any]:
+    return {"messages": [AIMessage(f"when: {interrupt('When?')}")]}
+
+
 async def fail(state: MessagesState) -> dict[str, Any]:
     raise ValueError(f"cannot answer {state['messages'][-1].text!r}")
 
@@ -76,6 +84,12 @@ def echo_chat() -> StateGraph[MessagesState]:
 @workflow(name="asking_chat", description="Asks a person before it answers.")
 def asking_chat() -> StateGraph[MessagesState]:
     return StateGraph(MessagesState).add_node("ask", ask).add_edge(START, "ask")
+
+
+@workflow(name="asking_two_chat", description="Asks two things at once before it answers.")
+def asking_two_chat() -> StateGraph[MessagesState]:
+    graph = StateGraph(MessagesState).add_node("ask_who", ask_who).add_node("ask_when", ask_when)
+    return graph.add_edge(START, "ask_who").add_edge(START, "ask_when")
 
 
 @workflow(name="failing_chat", description="Cannot answer.")

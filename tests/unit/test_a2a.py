@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from mutirao.api.doors.a2a_errors import Code, Refusal
+from mutirao.api.doors.a2a_errors import Code, Refusal, failure, refused
 from mutirao.api.doors.a2a_records import Message, Part, RpcRequest, SendParams, id_of, read
 from mutirao.api.doors.a2a_tasks import answer_of, input_of, task_of
 from mutirao.api.doors.a2a_versions import newer
 from mutirao.api.doors.conversation import last_answer
 from mutirao.catalogue import CataloguedWorkflow
+from mutirao.errors import Forbidden, NotFound, RateLimited
+from mutirao.jobs.approvals import Approval
 from mutirao.jobs.records import Job, Problem
 from mutirao.jobs.states import JobState
 from pydantic import ValidationError
@@ -168,6 +170,44 @@ def test_a_failed_task_says_the_problem() -> None:
     status = task_of(job(JobState.FAILED, error=Problem(code="step_failed", message="no luck")), [], None, 0)["status"]
     assert status["message"]["parts"] == [{"kind": "text", "text": "no luck"}]
     assert status["message"]["metadata"] == {"mutirao/code": "step_failed"}
+
+
+def test_what_a_task_waits_for_is_its_message() -> None:
+    asked = [
+        Approval.model_validate(
+            {
+                "id": UUID(int=number), "job_id": UUID(int=1), "thread_id": UUID(int=2), "workflow": "chat",
+                "interrupt_id": f"i{number}", "request": request, "state": "pending", "created_at": AT,
+            }
+        )
+        for number, request in enumerate(("Who?", {"question": "When?"}, ["a", "b"]))
+    ]  # fmt: skip
+    task = task_of(job(JobState.PAUSED, waiting_for="approval"), asked, {"messages": TALK[:1]}, None)
+    told = task["status"]["message"]
+    assert told["parts"] == [
+        {"kind": "text", "text": "Who?"},
+        {"kind": "data", "data": {"question": "When?"}},
+        {"kind": "data", "data": {"value": ["a", "b"]}},
+    ]
+    assert [one["interruptId"] for one in told["metadata"]["mutirao/approvals"]] == ["i0", "i1", "i2"]
+    assert [one["messageId"] for one in task["history"]] == ["h"]
+
+
+def test_an_error_has_the_code_of_the_native_api_in_either_versions_words() -> None:
+    refusal = Refusal.of(NotFound("no such thing", path="/x"))
+    assert failure(1, refusal)["error"] == {
+        "code": -32602,
+        "message": "no such thing",
+        "data": {"path": "/x", "code": "not_found"},
+    }
+    [info] = failure(1, refusal, newer=True)["error"]["data"]
+    assert (info["reason"], info["metadata"]) == ("NOT_FOUND", {"code": "not_found"})
+    [info] = failure(1, Refusal(Code.TASK_UNKNOWN, "none"), newer=True)["error"]["data"]
+    assert (info["reason"], info["metadata"]) == ("TASK_NOT_FOUND", {})
+    assert refused(1, refusal).status_code == 200
+    limited = refused(1, RateLimited("too many", headers={"Retry-After": "5"}))
+    assert (limited.status_code, limited.headers["retry-after"]) == (429, "5")
+    assert refused(1, Forbidden("no")).status_code == 403
 
 
 def test_the_newer_version_says_the_same_in_its_words() -> None:

@@ -13,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mutirao.api.doors.a2a_errors import last_frame
 from mutirao.api.open_requests import OpenRequest, caller_of
+from mutirao.api.problems import speaks_a2a
 from mutirao.api.scopes import EVERY, OWN, Rule, needed
 from mutirao.db.tenancy import bound_to
 from mutirao.errors import MutiraoError, RateLimited, Unauthorized
@@ -168,6 +170,8 @@ def check_streams(services: "Services", opened: OpenRequest) -> None:
 def _last_event(path: str) -> bytes:
     if path.startswith("/api/"):
         return f": {_OVER}\n\n".encode()
+    if speaks_a2a(path):
+        return last_frame(_OVER)
     return f'event: error\ndata: {{"error": "Unauthorized", "message": "{_OVER}"}}\n\n'.encode()
 
 

@@ -10,6 +10,7 @@ from mutirao.api.doors.a2a_call import Call
 from mutirao.api.doors.a2a_card import AgentCard, card_of
 from mutirao.api.doors.a2a_errors import Code, Refusal, RpcError, a2a_responses, refused
 from mutirao.api.doors.a2a_records import RpcRequest
+from mutirao.api.doors.a2a_versions import is_newer
 from mutirao.api.doors.conversation import conversational
 from mutirao.api.problems import details
 from mutirao.api.services import Caller, HasServices, Services
@@ -93,7 +94,7 @@ async def call_agent(assistant_id: str, request: Request, services: HasServices,
     try:
         answer = await _answer(call, request, services, caller, assistant)
     except (Refusal, MutiraoError) as error:
-        answer = refused(call.id, error)
+        answer = refused(call.id, error, newer=is_newer(call.method))
     return Response(status_code=204) if call.silent else answer
 
 

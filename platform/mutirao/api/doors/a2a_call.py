@@ -39,7 +39,7 @@ class Call:
     @property
     def newer(self) -> bool:
         """Whether it is of version 1.0."""
-        return self.request.method in a2a_versions.METHODS
+        return a2a_versions.is_newer(self.request.method)
 
     def params(self, model: type[Params]) -> Params:
         """What it asks for. Raises Refusal when that does not fit the method."""
@@ -56,7 +56,7 @@ class Call:
 
     def failure(self, refusal: Refusal) -> bytes:
         """The answer when nothing comes of it."""
-        return orjson.dumps(failure(self.request.id, refusal))
+        return orjson.dumps(failure(self.request.id, refusal, newer=self.newer))
 
     async def task(self, given: str) -> Job:
         """The job that is the agent's task of this id. Raises Refusal, also for a task of another agent."""

@@ -33,6 +33,18 @@ class Code(IntEnum):
     VERSION = -32009
 
 
+# How 1.0 calls them in `data`, where it has a word for them.
+_REASONS = {
+    Code.TASK_UNKNOWN: "TASK_NOT_FOUND",
+    Code.NOT_CANCELABLE: "TASK_NOT_CANCELABLE",
+    Code.NO_PUSH_NOTIFICATIONS: "PUSH_NOTIFICATION_NOT_SUPPORTED",
+    Code.UNSUPPORTED: "UNSUPPORTED_OPERATION",
+    Code.CONTENT_TYPE: "CONTENT_TYPE_NOT_SUPPORTED",
+    Code.NO_EXTENDED_CARD: "EXTENDED_AGENT_CARD_NOT_CONFIGURED",
+    Code.VERSION: "VERSION_NOT_SUPPORTED",
+}
+_ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
+
 # Clients look at these before they read a body.
 _BY_STATUS = {
     HTTPStatus.UNAUTHORIZED: Code.REFUSED,
@@ -48,7 +60,9 @@ class RpcError(BaseModel):
 
     code: int = Field(description="Of JSON-RPC, or of A2A (-32001 to -32099).")
     message: str
-    data: dict[str, Any] | None = Field(None, description="`code`: the same as on the native API.")
+    data: dict[str, Any] | list[dict[str, Any]] | None = Field(
+        None, description="`code`: that of the native API. Version 1.0 has it in the `metadata` of an `ErrorInfo`."
+    )
 
 
 class RpcFailure(BaseModel):
@@ -93,18 +107,19 @@ def a2a_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": RpcFailure, "description": HTTPStatus(status).phrase} for status in statuses}
 
 
-def failure(request_id: Any, refusal: Refusal) -> dict[str, Any]:
-    """The body of an error."""
+def failure(request_id: Any, refusal: Refusal, *, newer: bool = False) -> dict[str, Any]:
+    """The body of an error; `newer`: in the words of 1.0."""
+    data: Any = _typed(refusal) if newer else refusal.data
     error = {"code": int(refusal.code), "message": refusal.message}
-    return {"jsonrpc": "2.0", "id": request_id, "error": error | ({"data": refusal.data} if refusal.data else {})}
+    return {"jsonrpc": "2.0", "id": request_id, "error": error | ({"data": data} if data else {})}
 
 
-def refused(request_id: Any, error: Refusal | MutiraoError) -> Response:
+def refused(request_id: Any, error: Refusal | MutiraoError, *, newer: bool = False) -> Response:
     """An answer about what was not done. It is a 200, as JSON-RPC has it, unless a client must see it before it reads."""
     if isinstance(error, Refusal):
-        return _answer(failure(request_id, error), HTTPStatus.OK, {})
+        return _answer(failure(request_id, error, newer=newer), HTTPStatus.OK, {})
     status = HTTPStatus(error.status) if error.status in _BY_STATUS else HTTPStatus.OK
-    return _answer(failure(request_id, Refusal.of(error)), status, getattr(error, "headers", {}))
+    return _answer(failure(request_id, Refusal.of(error), newer=newer), status, getattr(error, "headers", {}))
 
 
 def a2a_error(status: int, code: str, detail: str, headers: Mapping[str, str]) -> Response:
@@ -113,6 +128,18 @@ def a2a_error(status: int, code: str, detail: str, headers: Mapping[str, str]) -
     if number is None:
         number = Code.INVALID_PARAMS if status < HTTPStatus.INTERNAL_SERVER_ERROR else Code.INTERNAL
     return _answer(failure(None, Refusal(number, detail, code)), status, headers)
+
+
+def last_frame(message: str) -> bytes:
+    """The last event of a stream whose key is over."""
+    return b"data: %b\n\n" % orjson.dumps(failure(None, Refusal(Code.REFUSED, message, "unauthorized")))
+
+
+def _typed(refusal: Refusal) -> list[dict[str, Any]]:
+    why = refusal.data.get("code")
+    reason = _REASONS.get(refusal.code) or str(why or refusal.code.name).upper()
+    info = {"@type": _ERROR_INFO, "reason": reason, "domain": "a2a-protocol.org"}
+    return [info | {"metadata": {"code": why} if why else {}}]
 
 
 def _answer(body: dict[str, Any], status: int, headers: Mapping[str, str]) -> Response:

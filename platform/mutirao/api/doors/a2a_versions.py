@@ -20,6 +20,11 @@ METHODS: Final = {
 _WRAPPED = {"task": "task", "message": "message", "status-update": "statusUpdate", "artifact-update": "artifactUpdate"}
 
 
+def is_newer(method: str) -> bool:
+    """Whether a method is named as in 1.0."""
+    return method in METHODS
+
+
 def newer(result: dict[str, Any], *, bare: bool) -> dict[str, Any]:
     """A result of 0.3 as 1.0 says it. `bare`: of a method that answers with nothing but a task."""
     found = _without_kinds(result)
