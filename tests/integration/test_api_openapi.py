@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 from mutirao.api.app import create_app
-from mutirao.api.problems import speaks_langgraph
+from mutirao.api.problems import speaks_a2a, speaks_langgraph
 from mutirao.settings import Settings
 from pydantic import TypeAdapter
 
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.integration
 METHODS = {"get", "post", "put", "patch", "delete"}
 PROBLEM = {"$ref": "#/components/schemas/ProblemDetails"}
 DETAIL = {"$ref": "#/components/schemas/Detail"}
+RPC_FAILURE = {"$ref": "#/components/schemas/RpcFailure"}
 OPEN = {("/livez", "get"), ("/readyz", "get"), ("/ok", "get"), ("/info", "get"), ("/api/v1/session", "post")}
 
 
@@ -83,6 +84,8 @@ def test_every_parameter_of_a_path_is_declared(document: dict[str, Any]) -> None
 def error_of(path: str) -> dict[str, Any]:
     if speaks_langgraph(path):
         return {"application/json": {"schema": DETAIL}}
+    if speaks_a2a(path):
+        return {"application/json": {"schema": RPC_FAILURE}}
     return {"application/problem+json": {"schema": PROBLEM}}
 
 
@@ -91,7 +94,7 @@ def test_every_error_is_a_problem_and_nothing_else(document: dict[str, Any]) -> 
     for path, method, operation in operations(document):
         for status, response in operation["responses"].items():
             assert response["description"], (path, method, status)
-            if status[0] in "45" and (path.startswith("/api/") or speaks_langgraph(path)):
+            if status[0] in "45" and (path.startswith(("/api/", "/a2a/")) or speaks_langgraph(path)):
                 assert response["content"] == error_of(path), (path, method, status)
                 checked += 1
     assert checked > 30
@@ -121,7 +124,7 @@ def test_every_operation_with_input_says_what_happens_when_it_is_wrong(document:
 def test_every_success_has_a_schema_or_a_media_type(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
         success = {status: response for status, response in operation["responses"].items() if status[0] == "2"}
-        assert len(success) == 1 or speaks_langgraph(path), (path, method)
+        assert len(success) == 1 or speaks_langgraph(path) or speaks_a2a(path), (path, method)
         for status, response in success.items():
             empty = status == "204" or (speaks_langgraph(path) and status == "202")
             assert empty or response.get("content"), (path, method, status)

@@ -83,7 +83,7 @@ def problem(
 
 def speaks_langgraph(path: str) -> bool:
     """Whether this path is one of the LangGraph protocol (or of nothing): all that is not our own."""
-    return not path.startswith(_OWN_PATHS)
+    return not path.startswith(_OWN_PATHS) and not speaks_a2a(path)
 
 
 def speaks_a2a(path: str) -> bool:
