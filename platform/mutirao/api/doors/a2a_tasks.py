@@ -102,7 +102,7 @@ def task_of(job: Job, asked: Sequence[Approval], values: Any, history_length: in
 def status_of(job: Job, asked: Sequence[Approval]) -> dict[str, Any]:
     """Where the task is; with what it waits for, or why it failed."""
     state = state_of(job)
-    at = job.finished_at or job.started_at or job.created_at
+    at = job.finished_at or max([one.created_at for one in asked], default=job.started_at or job.created_at)
     status: dict[str, Any] = {"state": state, "timestamp": time_of(at)}
     if state == "input-required":
         parts = [_asking(approval.request) for approval in asked]
