@@ -32,7 +32,7 @@ demo: setup ## Start the stack, write a report from the sample documents, stop t
 up: setup ## Start the stack in this terminal; Ctrl-C stops it
 	@$(BIN)/mutirao up
 
-# In the order of folders, so whole stacks first: one of them at the end would be waited for alone.
+# In the order of `testpaths`, whole stacks first: one of them at the end would be waited for alone.
 test: lint ## All checks and all tests, on real servers
 	$(PAGE_TOOL) test
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
