@@ -61,6 +61,11 @@ SELECT w.version, w.created_at,
         GROUP BY state) c), '{}') AS unfinished
 FROM workflows w WHERE w.name = :name ORDER BY w.created_at DESC, w.version""")
 
+# What live workers have found in their projects and could not load.
+_LOAD_ERRORS = text("""
+SELECT coalesce(sum(jsonb_array_length(load_errors)), 0) FROM workers
+WHERE lease_expires_at > now() AND stopped_at IS NULL""")
+
 # Of a wrong input an answer says this much: the input itself may be of megabytes.
 _MOST_ERRORS = 20
 _MOST_CHARS = 500
@@ -145,7 +150,10 @@ class Catalogue:
                 f"workflow {name!r} has no version {version!r}; the current one is {current.version!r}", workflow=name
             )
         known = ", ".join(repr(entry.name) for entry in await self.entries()) or "none yet: is a worker running?"
-        raise WorkflowUnknown(f"no workflow {name!r}; there are {known}", workflow=name)
+        async with self.db.autocommit() as connection:
+            broken = await connection.scalar(_LOAD_ERRORS)
+        why = f" ({broken} could not be loaded: `mutirao workers` says why)" if broken else ""
+        raise WorkflowUnknown(f"no workflow {name!r}; there are {known}{why}", workflow=name)
 
     async def _find(self, name: str, version: str | None) -> CataloguedWorkflow | None:
         async with self.db.autocommit() as connection:

@@ -159,6 +159,7 @@ def test_an_unknown_workflow_is_named_with_those_there_are(servers: Servers) -> 
     detail = problem(submit(servers, {"workflow": "nope"}), 404, "workflow_unknown")["detail"]
     assert "'nope'" in detail
     assert "noop" in detail
+    assert "could not be loaded: `mutirao workers` says why" in detail  # the project has a module that there is not
     problem(servers.http.get("/workflows/nope"), 404, "workflow_unknown")
 
 
