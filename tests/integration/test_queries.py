@@ -21,6 +21,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def queries(servers: Servers) -> AsyncIterator[Queries]:
+    servers.sql("DELETE FROM queries")  # what processes that other tests have killed did not take back
     db = Database(servers.database_url, pool_size=8)
     asking = Queries(db)
     await asking.start()

@@ -37,6 +37,11 @@ def ready_parts(url: str) -> dict[str, bool]:
         return {}
 
 
+def all_answer(url: str) -> bool:
+    """The API asks once a second at most: what it says may be of a moment ago."""
+    return ready_parts(url) == dict.fromkeys(("database", "redis", "chroma", "model", "workers"), True)
+
+
 def url_of(stack: Stack) -> str:
     return f"http://127.0.0.1:{stack.part('api').port}"
 
@@ -44,7 +49,7 @@ def url_of(stack: Stack) -> str:
 def test_everything_serves_within_the_memory_promised_and_comes_back(whole: Callable[[], Stack]) -> None:
     stack = whole().until_ready()
     url, key = url_of(stack), stack.home.api_key_file.read_text().strip()
-    assert ready_parts(url) == dict.fromkeys(("database", "redis", "chroma", "model", "workers"), True)
+    wait_for("every part answers", partial(all_answer, url))
     assert httpx.get(f"{url}/api/v1/jobs").status_code == http.client.UNAUTHORIZED
     assert httpx.get(f"{url}/api/v1/jobs", headers={"Authorization": f"Bearer {key}"}).is_success
     assert f"API  {url}" in stack.said
@@ -59,7 +64,7 @@ def test_everything_serves_within_the_memory_promised_and_comes_back(whole: Call
         os.kill(pid, signal.SIGKILL)
     for name in ("api", "worker", "model"):
         wait_for(f"{name} is back", partial(is_back, stack, name))
-    assert all(ready_parts(url).values())
+    wait_for("every part answers again", partial(all_answer, url))
 
     stack.interrupt()
     assert stack.ended() == 0
