@@ -101,11 +101,11 @@ const PLACES = [
 ] as const;
 
 function Places() {
-  const { t } = useTranslation(["shortcuts", "common"]);
+  const { t } = useTranslation(); // words that are there from the beginning: keys work as soon as the page does
   const navigate = useNavigate();
   useShortcuts(
-    t("go_to"),
-    PLACES.map(([keys, to, word]) => ({ keys, label: t(`common:nav.${word}`), run: () => void navigate({ to }) })),
+    t("nav.go_to"),
+    PLACES.map(([keys, to, word]) => ({ keys, label: t(`nav.${word}`), run: () => void navigate({ to }) })),
   );
   return null;
 }
