@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.installed import Site
 from tests.browser.places import settled
 from tests.browser.proxies import wire_to
-from tests.browser.seeds import Seeds
+from tests.browser.seeds import COLLECTION, Seeds
 from tests.browser.views import expect_state, is_marked, mark, shown
 from tests.browser.visitors import Visitors
 
@@ -90,6 +90,37 @@ def test_the_list_catches_up_after_a_lost_connection(visitors: Visitors, site: S
             expect_state(page, later, "succeeded")
             expect(page.locator("[data-connection='live']").first).to_be_visible()
         page.close()
+
+
+def test_code_that_was_wanted_during_an_outage_comes_after_it(visitors: Visitors, site: Site, seeds: Seeds) -> None:
+    with wire_to(site.url) as wire:
+        visitor = visitors.visitor(at=wire.url)
+        page = visitor.page
+        page.goto("jobs")
+        settled(page)
+        with visitor.watch.outage():
+            wire.cut()
+            page.get_by_role("link", name="Knowledge", exact=True).click()
+            expect(page.locator("[data-connection='lost']").first).to_be_visible()
+            expect(page.get_by_role("alert")).to_have_count(0)
+            wire.mend()
+            expect(page.get_by_role("link", name=COLLECTION)).to_be_visible()
+        page.close()
+
+
+def test_code_that_is_nowhere_is_told_once_the_page_was_loaded_anew(visitors: Visitors, seeds: Seeds) -> None:
+    visitor = visitors.visitor()
+    page = visitor.page
+    page.goto("jobs")
+    settled(page)
+    page.context.route("**/assets/page-*.js", lambda route: route.fulfill(status=404))
+    with visitor.watch.outage():
+        visitor.watch.expects("^404 GET /ui/assets/page-", "^console: .*dynamically imported module")
+        page.get_by_role("link", name="Knowledge", exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text("A part of this page could not be loaded")
+        page.context.unroute("**/assets/page-*.js")
+        page.get_by_role("button", name="Load the page again").click()
+        expect(page.get_by_role("link", name=COLLECTION)).to_be_visible()
 
 
 def test_what_a_model_says_is_read_word_by_word(page: Page, seeds: Seeds) -> None:

@@ -1,5 +1,6 @@
 import i18next, { type BackendModule } from "i18next";
 import { initReactI18next } from "react-i18next";
+import { wanted } from "./lib/part";
 import { onPreferences, preferences } from "./lib/preferences";
 
 export const LANGUAGES = ["en", "pt-BR"] as const;
@@ -13,7 +14,7 @@ const backend: BackendModule = {
   read(language, namespace, callback) {
     const load = files[`./locales/${language}/${namespace}.json`];
     if (!load) return callback(new Error(`no words of ${namespace} in ${language}`), false);
-    load().then(
+    wanted(load).then(
       (file) => callback(null, file.default),
       (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), false),
     );

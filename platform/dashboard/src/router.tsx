@@ -2,7 +2,6 @@ import {
   createRootRoute,
   createRoute,
   createRouter,
-  lazyRouteComponent,
   Outlet,
   redirect,
   type ErrorComponentProps,
@@ -10,6 +9,7 @@ import {
 import type { JobState, Schemas } from "./api/client";
 import { PAGE } from "./api/client";
 import { loadWords } from "./i18n";
+import { part } from "./lib/part";
 import { NotFound, Crashed, Frame } from "./shell/frame";
 import { SignIn } from "./session/sign-in";
 
@@ -31,8 +31,8 @@ const list = <T extends string>(value: unknown): T[] | undefined => {
 };
 
 /** A page's code, and the words it is told in: both are asked for at once, at the latest when somebody means to go there. */
-const page = (words: string, code: Parameters<typeof lazyRouteComponent>[0]) => ({
-  component: lazyRouteComponent(code),
+const page = (words: string, code: Parameters<typeof part>[0]) => ({
+  component: part(code),
   staticData: { words },
   loader: () => loadWords(words),
   staleTime: Infinity,

@@ -2,11 +2,12 @@ import { Link, Outlet, useNavigate, useRouter } from "@tanstack/react-router";
 import { Compass } from "lucide-react";
 import { Suspense, useEffect, useState, type MouseEvent } from "react";
 import { useTranslation } from "react-i18next";
+import { MissingPart } from "@/lib/part";
 import { ChangesProvider } from "@/live/changes";
 import { SessionProvider, useSessionState } from "@/session/session";
-import { buttonClass } from "@/ui/button";
+import { Button, buttonClass } from "@/ui/button";
 import { Page } from "@/ui/layout";
-import { Empty, ErrorNotice, Skeleton } from "@/ui/notices";
+import { Empty, ErrorNotice, Notice, Skeleton } from "@/ui/notices";
 import { Toasts } from "@/ui/toast";
 import { Navigation } from "./navigation";
 import { ShortcutsProvider } from "./shortcuts";
@@ -81,7 +82,17 @@ export function Crashed({ error, reset }: { error: unknown; reset(): void }) {
   return (
     <main className="mx-auto max-w-2xl p-8">
       <h1 className="mb-3">{t("crashed")}</h1>
-      <ErrorNotice error={error} retry={reset} />
+      {error instanceof MissingPart ? (
+        <Notice
+          kind="error"
+          title={t("missing_part.title")}
+          actions={<Button small onClick={() => location.reload()}>{t("missing_part.reload")}</Button>}
+        >
+          {t("missing_part.why")} <span className="font-mono text-[0.8rem]">{error.message}</span>
+        </Notice>
+      ) : (
+        <ErrorNotice error={error} retry={reset} />
+      )}
     </main>
   );
 }

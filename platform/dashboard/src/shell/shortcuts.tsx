@@ -1,6 +1,7 @@
 import { useNavigate } from "@tanstack/react-router";
-import { createContext, lazy, Suspense, use, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { createContext, Suspense, use, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
+import { part } from "@/lib/part";
 
 export interface Shortcut {
   /** One key, or several one after another with spaces between: `j`, `?`, `g j`. */
@@ -19,7 +20,7 @@ interface Registry {
   groups: Map<symbol, Group>;
 }
 
-const ShortcutList = lazy(() => import("./shortcut-list"));
+const ShortcutList = part(() => import("./shortcut-list"));
 const RegistryContext = createContext<Registry | null>(null);
 
 /** How long the next key of a sequence may take. */

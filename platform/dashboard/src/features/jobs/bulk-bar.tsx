@@ -1,7 +1,8 @@
 import { Ban, RotateCcw } from "lucide-react";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useFormat } from "@/lib/format";
+import { part } from "@/lib/part";
 import { Button } from "@/ui/button";
 import { DOABLE, doableStates, type Act } from "./bulk";
 import type { Listed } from "./job-list";
@@ -9,7 +10,7 @@ import type { Wanted } from "./rows";
 import type { Selection } from "./selection";
 import type { Counts } from "./use-jobs";
 
-const BulkDialog = lazy(() => import("./bulk-dialog").then((module) => ({ default: module.BulkDialog })));
+const BulkDialog = part(() => import("./bulk-dialog"));
 
 interface Props {
   selection: Selection;

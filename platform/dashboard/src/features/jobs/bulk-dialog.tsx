@@ -23,7 +23,7 @@ interface Props {
 const MOST_SHOWN = 200;
 
 /** Asks, does it while one looks on, and says what was refused and why. */
-export function BulkDialog({ act, count, idle, target, rows, close }: Props) {
+export default function BulkDialog({ act, count, idle, target, rows, close }: Props) {
   const { t } = useTranslation(["jobs", "common"]);
   const format = useFormat();
   const [outcome, setOutcome] = useState<Outcome | null>(null);

@@ -34,7 +34,7 @@ def shorten_text() -> StateGraph:
 const COMMANDS = "mutirao init my-project\ncd my-project && mutirao up\n";
 
 /** An installation in which nothing has run: the demo, and how to run something of one's own. */
-export function FirstRun({ onBusy }: { onBusy(busy: boolean): void }) {
+export default function FirstRun({ onBusy }: { onBusy(busy: boolean): void }) {
   const { t } = useTranslation("jobs");
   const may = useMay("submit");
   return (

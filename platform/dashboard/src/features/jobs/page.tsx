@@ -1,7 +1,8 @@
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { ListFilter, Plus } from "lucide-react";
-import { lazy, useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { part } from "@/lib/part";
 import { useMay } from "@/session/session";
 import { useShortcuts } from "@/shell/shortcuts";
 import { Button, buttonClass } from "@/ui/button";
@@ -15,7 +16,7 @@ import { Rows } from "./list";
 import { useSelection } from "./selection";
 import { useCounts, useJobs, useWanted } from "./use-jobs";
 
-const FirstRun = lazy(() => import("./first-run").then((module) => ({ default: module.FirstRun })));
+const FirstRun = part(() => import("./first-run"));
 const route = getRouteApi("/frame/jobs");
 
 export default function JobsPage() {

@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import type { Artifact, Job } from "@/api/client";
 import { useFormat } from "@/lib/format";
+import { part } from "@/lib/part";
 import { Section } from "@/ui/layout";
 import { ErrorNotice, Skeleton } from "@/ui/notices";
 import { isConversion } from "./conversion/conversion";
@@ -15,7 +16,7 @@ import { OutputView } from "./output";
 import { artifactsQuery } from "./queries";
 import { Views } from "./views";
 
-const ConversionResult = lazy(() => import("./conversion/result"));
+const ConversionResult = part(() => import("./conversion/result"));
 
 interface Props {
   job: Job;
@@ -24,7 +25,7 @@ interface Props {
 }
 
 /** What a job has come to: its document, its converted code, its data; and the files it has made. */
-export function Results({ job, file, citation }: { job: Job; file?: string | undefined; citation?: number | undefined }) {
+export default function Results({ job, file, citation }: { job: Job; file?: string | undefined; citation?: number | undefined }) {
   const artifacts = useQuery(artifactsQuery(job));
   if (artifacts.isPending) return <Skeleton lines={8} />;
   if (artifacts.isError) return <ErrorNotice error={artifacts.error} retry={() => void artifacts.refetch()} />;

@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams, useSearch } from "@tanstack/react-router";
 import { ListChecks, Rocket } from "lucide-react";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Workflow } from "@/api/client";
 import { Command } from "@/features/system/command";
 import { workerFor } from "@/features/system/starved";
+import { part } from "@/lib/part";
 import { useMay } from "@/session/session";
 import { buttonClass } from "@/ui/button";
 import { Page, Section } from "@/ui/layout";
@@ -20,7 +21,7 @@ import { SnippetView } from "./snippet-view";
 import { Versions } from "./versions";
 
 // With it comes what lays graphs out.
-const Graphs = lazy(() => import("./graphs"));
+const Graphs = part(() => import("./graphs"));
 
 export default function WorkflowPage() {
   const { t } = useTranslation("workflows");

@@ -1,7 +1,8 @@
 import { useNavigate } from "@tanstack/react-router";
-import { createContext, lazy, Suspense, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
+import { createContext, Suspense, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import type { Job } from "@/api/client";
+import { part } from "@/lib/part";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { isOver } from "@/ui/state";
@@ -9,8 +10,8 @@ import { toast, toastError } from "@/ui/toast";
 import { useChildCounts } from "../queries";
 import { useMoves } from "./mutations";
 
-const ForkDialog = lazy(() => import("./fork"));
-const RetryDialog = lazy(() => import("./retry"));
+const ForkDialog = part(() => import("./fork"));
+const RetryDialog = part(() => import("./retry"));
 
 export type Question = "cancel" | "retry" | "fork";
 

@@ -1,7 +1,8 @@
-import { lazy, memo, Suspense, useCallback, useMemo, useState } from "react";
+import { memo, Suspense, useCallback, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Job } from "@/api/client";
 import { useMedia } from "@/lib/media";
+import { part } from "@/lib/part";
 import { Empty, ErrorNotice, Skeleton } from "@/ui/notices";
 import { useModel } from "../journal";
 import { usePlace } from "../place";
@@ -9,9 +10,9 @@ import { useVersion } from "../queries";
 import { isIn, shapesOf, type Shape } from "./shape";
 import { StepTree } from "./tree";
 
-// Asked for with the page: it is what most look at first.
-const picture = import("./picture");
-const GraphPicture = lazy(() => picture);
+const GraphPicture = part(() => import("./picture"));
+// With the page: it is what most look at first.
+void GraphPicture.preload();
 // Up to so many nodes everything is shown at once.
 const FEW = 9;
 

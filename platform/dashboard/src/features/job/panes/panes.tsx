@@ -1,10 +1,11 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect, type ReactNode } from "react";
+import { Suspense, useEffect, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { api, got, type Job } from "@/api/client";
 import { JobApprovals } from "@/features/approvals/decide";
 import { cx } from "@/lib/cx";
 import { useFormat } from "@/lib/format";
+import { part, preloadWhenIdle } from "@/lib/part";
 import { Skeleton } from "@/ui/notices";
 import { isOver } from "@/ui/state";
 import { Tabs, type Tab } from "@/ui/tabs";
@@ -16,10 +17,11 @@ import { StepPanel } from "../step/panel";
 import { ChildrenPane } from "./children";
 import { InputPane } from "./input";
 
-const Results = lazy(() => import("@/features/results/results").then((module) => ({ default: module.Results })));
-const TimelinePane = lazy(() => import("../timeline/pane"));
-const OutputPane = lazy(() => import("../output/pane"));
-const EventsPane = lazy(() => import("../events/pane"));
+const Results = part(() => import("@/features/results/results"));
+const TimelinePane = part(() => import("../timeline/pane"));
+const OutputPane = part(() => import("../output/pane"));
+const EventsPane = part(() => import("../events/pane"));
+const LATER = [TimelinePane, OutputPane, EventsPane, Results];
 
 /** The views of a job, of which one is shown; a step that is chosen is shown beside those that are about steps. */
 export function Panes({ job }: { job: Job }) {
@@ -30,6 +32,7 @@ export function Panes({ job }: { job: Job }) {
   const children = useChildCounts(job.id, !isOver(job.state)).data?.total ?? 0;
   const approvals = useApprovals(job.id);
   const result = (job.output !== null && job.output !== undefined) || model.artifacts.size > 0;
+  useEffect(() => preloadWhenIdle(LATER), []);
   const beside = (content: ReactNode) => <WithStep job={job}>{content}</WithStep>;
   const tabs: Tab[] = [
     ...(result || job.state === "succeeded"

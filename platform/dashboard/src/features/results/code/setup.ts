@@ -55,8 +55,10 @@ export function reading(label: string, phrases: Record<string, string> = {}): Ex
   ];
 }
 
-/** The language of a file by its name, loaded when a file of it is first shown. */
-export async function languageOf(name: string): Promise<Extension> {
+/** The language of a file by its name, loaded when a file of it is first shown; none, and no colours, if it does not come. */
+export const languageOf = (name: string): Promise<Extension> => loadLanguage(name).catch(() => []);
+
+async function loadLanguage(name: string): Promise<Extension> {
   const suffix = /\.([a-z0-9]+)$/i.exec(name)?.[1]?.toLowerCase() ?? "";
   if (/^pyw?i?$/.test(suffix)) return (await import("@codemirror/lang-python")).python();
   if (suffix === "java") return (await import("@codemirror/lang-java")).java();

@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { Download, ExternalLink } from "lucide-react";
-import { lazy, Suspense, useMemo, useState } from "react";
+import { Suspense, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Artifact } from "@/api/client";
 import { useFormat } from "@/lib/format";
+import { part } from "@/lib/part";
 import { buttonClass } from "@/ui/button";
 import { CopyButton } from "@/ui/copy";
 import { Empty, ErrorNotice, Skeleton } from "@/ui/notices";
@@ -14,8 +15,8 @@ import { artifactUrl, contentQuery } from "../queries";
 import { Value } from "../value";
 import { isText, kindOf, partsOf, typeOf, type Kind } from "./kinds";
 
-const MarkdownView = lazy(() => import("./markdown"));
-const CodeView = lazy(() => import("../code/code-view"));
+const MarkdownView = part(() => import("./markdown"));
+const CodeView = part(() => import("../code/code-view"));
 
 /** What is read of a file to show it. */
 const MOST = 2_000_000;
