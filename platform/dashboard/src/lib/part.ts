@@ -66,8 +66,9 @@ async function answers(): Promise<void> {
     if (answer?.ok) return;
     const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures);
     await new Promise<unknown>((resolve) => {
-      setTimeout(resolve, pause);
-      addEventListener("online", resolve, { once: true });
+      const over = AbortSignal.timeout(pause);
+      over.addEventListener("abort", resolve);
+      addEventListener("online", resolve, { once: true, signal: over });
     });
   }
 }
