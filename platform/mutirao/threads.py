@@ -5,7 +5,7 @@ that would run next. Its status follows from its jobs and is derived whenever it
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -48,6 +48,21 @@ CASE WHEN EXISTS (
     WHEN t.next <> '{}' AND l.later IS NOT TRUE OR l.state = 'paused' THEN 'interrupted'
     WHEN l.state = 'cancelled' AND NOT coalesce(t.state_updated_at > l.finished_at, false) THEN 'interrupted'
     ELSE 'idle' END"""
+
+# Which threads may have a status, found from the jobs that could give it: there are few of those, and many threads. Idle
+# are all others. Served by the partial indexes of ix_jobs_queued, ix_jobs_running, ix_jobs_held and ix_jobs_unsuccessful.
+_JOBS_IN = "SELECT thread_id FROM jobs WHERE project_id = :project_id AND state"
+_BUSY = f"""t.id IN (
+    {_JOBS_IN} = 'queued' UNION ALL {_JOBS_IN} = 'running' UNION ALL
+    {_JOBS_IN} IN ('waiting', 'paused', 'stranded') AND (state <> 'paused' OR waiting_for = 'request'))"""
+_IN_STATUS: dict[Status, str] = {
+    "busy": _BUSY,
+    "error": f"t.id IN ({_JOBS_IN} IN ('failed', 'dead', 'budget_exhausted')) AND {_STATUS} = 'error'",
+    "interrupted": f"""t.id IN (
+    SELECT id FROM threads WHERE project_id = :project_id AND next <> '{{}}' UNION ALL
+    {_JOBS_IN} = 'paused' UNION ALL {_JOBS_IN} = 'cancelled') AND {_STATUS} = 'interrupted'""",
+    "idle": f"{_STATUS} = 'idle'",
+}
 
 # A job that came by the native API leaves its output and its approvals and no state of the thread.
 _ASKED = """(
@@ -96,7 +111,6 @@ WHERE t.project_id = :project_id AND NOT t.ephemeral AND t.metadata @> :metadata
     AND (CAST(:assistant AS text) IS NULL OR t.assistant_id::text = :assistant OR t.metadata ->> 'assistant_id' = :assistant)
     AND (CAST(:ids AS uuid[]) IS NULL OR t.id = ANY(:ids))
     AND (CAST(:before AS uuid) IS NULL OR (t.created_at, t.id) < (CAST(:made AS timestamptz), CAST(:before AS uuid)))"""
-_IN_STATUS = f" AND {_STATUS} = :status"
 _OF_VALUES = f" AND {_VALUES} @> :values"
 
 _COPY = text(f"""
@@ -267,7 +281,12 @@ class ThreadStore:
 
     async def count(self, project_id: UUID, search: Search) -> int:
         """How many threads match, whatever limit and offset."""
-        found = _typed(f"SELECT count(*) FROM threads t {_joined(search)} {_matching(search)}", search)
+        # What most threads are is never looked up one by one.
+        among: list[Status | None] = (
+            [None, "busy", "interrupted", "error"] if search.status == "idle" else [search.status]
+        )
+        counts = " - ".join(_count(replace(search, status=status)) for status in among)
+        found = _typed(f"SELECT {counts}", search)
         async with self.db.autocommit() as connection:
             return int(await connection.scalar(found, _filters(project_id, search)) or 0)
 
@@ -342,13 +361,18 @@ def _page(search: Search) -> TextClause:
     )
 
 
+def _count(search: Search) -> str:
+    return f"(SELECT count(*) FROM threads t {_joined(search)} {_matching(search)})"
+
+
 def _joined(search: Search) -> str:
-    derived = search.status is not None or search.values or search.sort_by == "status"
+    derived = search.status not in (None, "busy") or search.values or search.sort_by == "status"
     return _LAST if derived else ""
 
 
 def _matching(search: Search) -> str:
-    return _MATCHING + (_IN_STATUS if search.status is not None else "") + (_OF_VALUES if search.values else "")
+    in_status = f" AND {_IN_STATUS[search.status]}" if search.status is not None else ""
+    return _MATCHING + in_status + (_OF_VALUES if search.values else "")
 
 
 def _typed(sql: str, search: Search) -> TextClause:
@@ -367,7 +391,6 @@ def _filters(project_id: UUID, search: Search) -> dict[str, Any]:
         "assistant": named["assistant_id"],
         "values": dict(search.values or {}),
         "ids": list(search.ids) if search.ids is not None else None,
-        "status": search.status,
         "before": search.before[1] if search.before else None,
         "made": search.before[0] if search.before else None,
         "limit": search.limit,

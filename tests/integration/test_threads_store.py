@@ -10,7 +10,8 @@ from mutirao.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
 from mutirao.jobs.records import Problem
 from mutirao.jobs.states import JobState
 from mutirao.projects import Projects
-from mutirao.threads import Search, ThreadStore
+from mutirao.threads import Search, Status, ThreadStore
+from sqlalchemy import text
 
 from tests.stores import WORKFLOW, Stores, entry, stores
 
@@ -44,6 +45,45 @@ async def test_the_status_of_a_thread_follows_from_its_jobs(store: Stores) -> No
     for status, count in (("interrupted", 1), ("idle", 0), ("busy", 0), ("error", 0)):
         assert await threads.count(store.project, Search(status=status)) == count  # type: ignore[arg-type]
         assert len(await threads.search(store.project, Search(status=status))) == count  # type: ignore[arg-type]
+
+
+# Every state of a last job, with what else the status follows from.
+_LAST_JOBS = text("""
+INSERT INTO jobs (id, project_id, thread_id, workflow, version, queue, state, waiting_for, kind, max_attempts,
+    started_at, finished_at)
+SELECT gen_random_uuid(), t.project_id, t.id, 'other', '1', 'default', s.state, s.waiting_for, 'shared', 3,
+    now() - interval '2 minutes', CASE WHEN s.over THEN now() - interval '1 minute' END
+FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM threads WHERE project_id = :project_id) t
+JOIN (SELECT *, row_number() OVER () AS n FROM (VALUES
+    ('queued', NULL, false), ('running', NULL, false), ('waiting', 'children', false), ('stranded', NULL, false),
+    ('paused', 'request', false), ('paused', 'approval', false), ('succeeded', NULL, true), ('failed', NULL, true),
+    ('dead', NULL, true), ('budget_exhausted', NULL, true), ('cancelled', NULL, true)
+) v (state, waiting_for, over)) s ON s.n = 1 + t.n % 11""")
+# Some have been changed by hand since, and some have steps that would run next.
+_CHANGES = text("""
+UPDATE threads SET next = CASE WHEN n / 11 % 2 = 0 THEN ARRAY['ask'] ELSE next END,
+    state_updated_at = CASE WHEN n / 11 % 3 = 0 THEN now() ELSE state_updated_at END
+FROM (SELECT id AS of, row_number() OVER (ORDER BY id) AS n FROM threads) t WHERE of = id""")
+
+
+async def test_threads_are_found_by_the_status_that_they_have(store: Stores) -> None:
+    threads = ThreadStore(store.db)
+    for _ in range(66):
+        await threads.create(store.project)
+    async with store.db.begin() as connection:
+        await connection.execute(_LAST_JOBS, {"project_id": store.project})
+        await connection.execute(_CHANGES)
+    everything = await threads.search(store.project, Search(limit=100))
+    assert len(everything) == 66
+    statuses: tuple[Status, ...] = ("idle", "busy", "interrupted", "error")
+    for status in statuses:
+        having = {thread.id for thread in everything if thread.status == status}
+        assert having
+        found = await threads.search(store.project, Search(status=status, limit=100))
+        assert {thread.id for thread in found} == having
+        assert await threads.count(store.project, Search(status=status)) == len(having)
+        some = [thread.id for thread in everything[:20]]
+        assert await threads.count(store.project, Search(status=status, ids=some)) == len(having & set(some))
 
 
 async def test_threads_are_found_by_metadata_values_workflow_and_ids(store: Stores) -> None:

@@ -1,4 +1,4 @@
 """The schema this code works with."""
 
-HEAD = "0005"
+HEAD = "0006"
 """Newest revision of `mutirao.db.migrations`; here, so that a process that only checks it need not load alembic."""

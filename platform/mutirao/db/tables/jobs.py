@@ -136,6 +136,14 @@ jobs = Table(
     Index("ix_jobs_running", "worker_id", postgresql_where=text("state = 'running'")),
     # Retention: a worker's row goes when no job names it.
     Index("ix_jobs_worker_id", "worker_id", postgresql_where=text("worker_id IS NOT NULL")),
+    # Threads by the status that their jobs give them: what did not succeed is looked for, as it is little.
+    Index(
+        "ix_jobs_unsuccessful",
+        "project_id",
+        "state",
+        "thread_id",
+        postgresql_where=text("state IN ('failed', 'dead', 'budget_exhausted', 'cancelled')"),
+    ),
     Index("ix_jobs_rolled_back", "id", postgresql_where=text("rolled_back")),
     Index("ix_jobs_thread_id", "thread_id", "id"),
     # Jobs of a thread never overlap, whatever two claims at once have seen of each other.
