@@ -52,7 +52,8 @@ def configure(folder: Path, made: dict[str, str]) -> None:
     ]
     (folder / "auth.json").write_text(json.dumps({"schemaVersion": "0.1.0", "auth": users}), encoding="utf-8")
     peers = ", ".join(f'"{name}"' for name in PEERS)
-    config = f'[auth.wfc]\npath = "{folder / "auth.json"}"\npeers = [{peers}]\n'
+    hooks = Path(__file__).with_name("hooks.py")
+    config = f'hooks = "{hooks}"\n\n[auth.wfc]\npath = "{folder / "auth.json"}"\npeers = [{peers}]\n'
     (folder / "schemathesis.toml").write_text(config, encoding="utf-8")
 
 
