@@ -1,6 +1,6 @@
 import i18next, { type BackendModule } from "i18next";
 import { initReactI18next } from "react-i18next";
-import { wanted } from "./lib/part";
+import { wanted } from "./lib/lazy-component";
 import { onPreferences, preferences } from "./lib/preferences";
 
 export const LANGUAGES = ["en", "pt-BR"] as const;

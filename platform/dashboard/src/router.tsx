@@ -9,7 +9,7 @@ import {
 import type { JobState, Schemas } from "./api/client";
 import { PAGE } from "./api/client";
 import { loadWords } from "./i18n";
-import { part } from "./lib/part";
+import { lazyComponent } from "./lib/lazy-component";
 import { NotFound, Crashed, Frame } from "./shell/frame";
 import { SignIn } from "./session/sign-in";
 
@@ -31,8 +31,8 @@ const list = <T extends string>(value: unknown): T[] | undefined => {
 };
 
 /** A page's code, and the words it is told in: both are asked for at once, at the latest when somebody means to go there. */
-const page = (words: string, code: Parameters<typeof part>[0]) => ({
-  component: part(code),
+const page = (words: string, code: Parameters<typeof lazyComponent>[0]) => ({
+  component: lazyComponent(code),
   staticData: { words },
   loader: () => loadWords(words),
   staleTime: Infinity,

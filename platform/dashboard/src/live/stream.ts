@@ -1,5 +1,6 @@
 import { createParser } from "eventsource-parser";
 import { ApiError, tellSignedOut } from "@/api/client";
+import { backoff, LONGEST_PAUSE } from "@/lib/backoff";
 
 /** `connecting`: for the first time. `lost`: it was there, and is tried again. `refused`: it will not come by itself. */
 export type StreamState = "connecting" | "live" | "lost" | "ended" | "refused" | "asleep";
@@ -21,8 +22,6 @@ export interface StreamOptions {
   isOver?(): boolean;
 }
 
-const FIRST_PAUSE = 400;
-const LONGEST_PAUSE = 8_000;
 // A server that says nothing at all, not even its heartbeat, for so long is not there.
 const SILENCE = 45_000;
 // A tab that is not looked at gives its connection back: a browser has six for each host.
@@ -135,7 +134,7 @@ export function openStream(options: StreamOptions): () => void {
       if (document.hidden) continue;
       failures = Date.now() - began > LONGEST_PAUSE ? 0 : failures + 1;
       options.onState("lost", error);
-      await pause(Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(failures - 1, 6)) * (0.7 + Math.random() * 0.6));
+      await pause(backoff(failures - 1) * (0.7 + Math.random() * 0.6));
     }
   }
 

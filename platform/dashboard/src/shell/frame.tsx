@@ -2,7 +2,7 @@ import { Link, Outlet, useNavigate, useRouter } from "@tanstack/react-router";
 import { Compass } from "lucide-react";
 import { Suspense, useEffect, useState, type MouseEvent } from "react";
 import { useTranslation } from "react-i18next";
-import { MissingPart } from "@/lib/part";
+import { MissingCode } from "@/lib/lazy-component";
 import { ChangesProvider } from "@/live/changes";
 import { SessionProvider, useSessionState } from "@/session/session";
 import { Button, buttonClass } from "@/ui/button";
@@ -82,13 +82,13 @@ export function Crashed({ error, reset }: { error: unknown; reset(): void }) {
   return (
     <main className="mx-auto max-w-2xl p-8">
       <h1 className="mb-3">{t("crashed")}</h1>
-      {error instanceof MissingPart ? (
+      {error instanceof MissingCode ? (
         <Notice
           kind="error"
-          title={t("missing_part.title")}
-          actions={<Button small onClick={() => location.reload()}>{t("missing_part.reload")}</Button>}
+          title={t("missing_code.title")}
+          actions={<Button small onClick={() => location.reload()}>{t("missing_code.reload")}</Button>}
         >
-          {t("missing_part.why")} <span className="font-mono text-[0.8rem]">{error.message}</span>
+          {t("missing_code.why")} <span className="font-mono text-[0.8rem]">{error.message}</span>
         </Notice>
       ) : (
         <ErrorNotice error={error} retry={reset} />

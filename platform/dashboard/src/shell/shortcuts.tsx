@@ -1,7 +1,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { createContext, Suspense, use, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import { part } from "@/lib/part";
+import { lazyComponent } from "@/lib/lazy-component";
 
 export interface Shortcut {
   /** One key, or several one after another with spaces between: `j`, `?`, `g j`. */
@@ -20,7 +20,7 @@ interface Registry {
   groups: Map<symbol, Group>;
 }
 
-const ShortcutList = part(() => import("./shortcut-list"));
+const ShortcutList = lazyComponent(() => import("./shortcut-list"));
 const RegistryContext = createContext<Registry | null>(null);
 
 /** How long the next key of a sequence may take. */

@@ -2,7 +2,7 @@ import { Ban, RotateCcw } from "lucide-react";
 import { Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useFormat } from "@/lib/format";
-import { part } from "@/lib/part";
+import { lazyComponent } from "@/lib/lazy-component";
 import { Button } from "@/ui/button";
 import { DOABLE, doableStates, type Act } from "./bulk";
 import type { Listed } from "./job-list";
@@ -10,7 +10,7 @@ import type { Wanted } from "./rows";
 import type { Selection } from "./selection";
 import type { Counts } from "./use-jobs";
 
-const BulkDialog = part(() => import("./bulk-dialog"));
+const BulkDialog = lazyComponent(() => import("./bulk-dialog"));
 
 interface Props {
   selection: Selection;

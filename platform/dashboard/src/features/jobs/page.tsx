@@ -2,7 +2,7 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { ListFilter, Plus } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { part } from "@/lib/part";
+import { lazyComponent } from "@/lib/lazy-component";
 import { useMay } from "@/session/session";
 import { useShortcuts } from "@/shell/shortcuts";
 import { Button, buttonClass } from "@/ui/button";
@@ -16,7 +16,7 @@ import { Rows } from "./list";
 import { useSelection } from "./selection";
 import { useCounts, useJobs, useWanted } from "./use-jobs";
 
-const FirstRun = part(() => import("./first-run"));
+const FirstRun = lazyComponent(() => import("./first-run"));
 const route = getRouteApi("/frame/jobs");
 
 export default function JobsPage() {

@@ -3,7 +3,7 @@ import { Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import type { Artifact, Job } from "@/api/client";
 import { useFormat } from "@/lib/format";
-import { part } from "@/lib/part";
+import { lazyComponent } from "@/lib/lazy-component";
 import { Section } from "@/ui/layout";
 import { ErrorNotice, Skeleton } from "@/ui/notices";
 import { isConversion } from "./conversion/conversion";
@@ -16,7 +16,7 @@ import { OutputView } from "./output";
 import { artifactsQuery } from "./queries";
 import { Views } from "./views";
 
-const ConversionResult = part(() => import("./conversion/result"));
+const ConversionResult = lazyComponent(() => import("./conversion/result"));
 
 interface Props {
   job: Job;

@@ -6,7 +6,7 @@ import { useTranslation } from "react-i18next";
 import type { Workflow } from "@/api/client";
 import { Command } from "@/features/system/command";
 import { workerFor } from "@/features/system/starved";
-import { part } from "@/lib/part";
+import { lazyComponent } from "@/lib/lazy-component";
 import { useMay } from "@/session/session";
 import { buttonClass } from "@/ui/button";
 import { Page, Section } from "@/ui/layout";
@@ -21,7 +21,7 @@ import { SnippetView } from "./snippet-view";
 import { Versions } from "./versions";
 
 // With it comes what lays graphs out.
-const Graphs = part(() => import("./graphs"));
+const Graphs = lazyComponent(() => import("./graphs"));
 
 export default function WorkflowPage() {
   const { t } = useTranslation("workflows");

@@ -2,7 +2,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { createContext, Suspense, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import type { Job } from "@/api/client";
-import { part } from "@/lib/part";
+import { lazyComponent } from "@/lib/lazy-component";
 import { Button } from "@/ui/button";
 import { Dialog } from "@/ui/dialog";
 import { isOver } from "@/ui/state";
@@ -10,8 +10,8 @@ import { toast, toastError } from "@/ui/toast";
 import { useChildCounts } from "../queries";
 import { useMoves } from "./mutations";
 
-const ForkDialog = part(() => import("./fork"));
-const RetryDialog = part(() => import("./retry"));
+const ForkDialog = lazyComponent(() => import("./fork"));
+const RetryDialog = lazyComponent(() => import("./retry"));
 
 export type Question = "cancel" | "retry" | "fork";
 

@@ -1,8 +1,8 @@
 import { memo, Suspense, useCallback, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Job } from "@/api/client";
+import { lazyComponent } from "@/lib/lazy-component";
 import { useMedia } from "@/lib/media";
-import { part } from "@/lib/part";
 import { Empty, ErrorNotice, Skeleton } from "@/ui/notices";
 import { useModel } from "../journal";
 import { usePlace } from "../place";
@@ -10,7 +10,7 @@ import { useVersion } from "../queries";
 import { isIn, shapesOf, type Shape } from "./shape";
 import { StepTree } from "./tree";
 
-const GraphPicture = part(() => import("./picture"));
+const GraphPicture = lazyComponent(() => import("./picture"));
 // With the page: it is what most look at first.
 void GraphPicture.preload();
 // Up to so many nodes everything is shown at once.

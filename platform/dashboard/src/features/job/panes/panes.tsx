@@ -5,7 +5,7 @@ import { api, got, type Job } from "@/api/client";
 import { JobApprovals } from "@/features/approvals/decide";
 import { cx } from "@/lib/cx";
 import { useFormat } from "@/lib/format";
-import { part, preloadWhenIdle } from "@/lib/part";
+import { lazyComponent, preloadWhenIdle } from "@/lib/lazy-component";
 import { Skeleton } from "@/ui/notices";
 import { isOver } from "@/ui/state";
 import { Tabs, type Tab } from "@/ui/tabs";
@@ -17,10 +17,10 @@ import { StepPanel } from "../step/panel";
 import { ChildrenPane } from "./children";
 import { InputPane } from "./input";
 
-const Results = part(() => import("@/features/results/results"));
-const TimelinePane = part(() => import("../timeline/pane"));
-const OutputPane = part(() => import("../output/pane"));
-const EventsPane = part(() => import("../events/pane"));
+const Results = lazyComponent(() => import("@/features/results/results"));
+const TimelinePane = lazyComponent(() => import("../timeline/pane"));
+const OutputPane = lazyComponent(() => import("../output/pane"));
+const EventsPane = lazyComponent(() => import("../events/pane"));
 const LATER = [TimelinePane, OutputPane, EventsPane, Results];
 
 /** The views of a job, of which one is shown; a step that is chosen is shown beside those that are about steps. */

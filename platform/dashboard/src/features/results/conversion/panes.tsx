@@ -2,8 +2,8 @@ import { ArrowDown, ArrowUp, CircleCheck } from "lucide-react";
 import { Suspense, useMemo, useState, type RefObject } from "react";
 import { useTranslation } from "react-i18next";
 import { useFormat } from "@/lib/format";
+import { lazyComponent } from "@/lib/lazy-component";
 import { useMedia } from "@/lib/media";
-import { part } from "@/lib/part";
 import { Button } from "@/ui/button";
 import { Skeleton } from "@/ui/notices";
 import { Choice } from "../choice";
@@ -11,8 +11,8 @@ import type { MergeHandle } from "../code/merge-view";
 import type { ConvertedFile } from "./conversion";
 import type { Pair } from "./data";
 
-const CodeMerge = part(() => import("../code/merge-view"));
-const CodeView = part(() => import("../code/code-view"));
+const CodeMerge = lazyComponent(() => import("../code/merge-view"));
+const CodeView = lazyComponent(() => import("../code/code-view"));
 
 /** A file's two revisions, line against line; one pane where there is no room for two, or no difference. */
 export function Panes({ file, pair, merge }: { file: ConvertedFile; pair: Pair; merge: RefObject<MergeHandle | null> }) {

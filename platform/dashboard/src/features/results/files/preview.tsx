@@ -4,7 +4,7 @@ import { Suspense, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Artifact } from "@/api/client";
 import { useFormat } from "@/lib/format";
-import { part } from "@/lib/part";
+import { lazyComponent } from "@/lib/lazy-component";
 import { buttonClass } from "@/ui/button";
 import { CopyButton } from "@/ui/copy";
 import { Empty, ErrorNotice, Skeleton } from "@/ui/notices";
@@ -15,8 +15,8 @@ import { artifactUrl, contentQuery } from "../queries";
 import { Value } from "../value";
 import { isText, kindOf, partsOf, typeOf, type Kind } from "./kinds";
 
-const MarkdownView = part(() => import("./markdown"));
-const CodeView = part(() => import("../code/code-view"));
+const MarkdownView = lazyComponent(() => import("./markdown"));
+const CodeView = lazyComponent(() => import("../code/code-view"));
 
 /** What is read of a file to show it. */
 const MOST = 2_000_000;

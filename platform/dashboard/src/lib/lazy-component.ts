@@ -1,33 +1,33 @@
 import { createElement, use, type ComponentType } from "react";
+import { backoff } from "./backoff";
 
-const FIRST_PAUSE = 400;
-const LONGEST_PAUSE = 8_000;
+// For a browser that does not say when it is idle.
+const IDLE_AFTER = 400;
 // A page that has been loaded anew so short a time ago is not loaded anew again: what is missing is missing on the server.
 const JUST_NOW = 15_000;
 const RELOADED = "mutirao.reloaded";
 
 /** A component whose code comes when it is first shown, and until then suspends; `preload` has it come earlier. */
-export function part<P extends object>(code: () => Promise<{ default: ComponentType<P> }>) {
+export function lazyComponent<P extends object>(code: () => Promise<{ default: ComponentType<P> }>) {
   let here: ComponentType<P> | null = null;
   let coming: Promise<void> | null = null;
   const ask = async () => {
     here = (await code()).default;
   };
 
-  function Part(props: P) {
+  function LazyComponent(props: P) {
     if (!here) use((coming ??= wanted(ask)));
     return createElement(here!, props);
   }
   // Nobody waits for it yet: that it fails is told to whoever does.
-  return Object.assign(Part, { preload: () => ask().catch(() => {}) });
+  return Object.assign(LazyComponent, { preload: () => ask().catch(() => {}) });
 }
 
 /** Have the code of what is shown next as soon as the page has nothing else to do. Returns how to stop it. */
-export function preloadWhenIdle(parts: readonly { preload(): Promise<void> }[]): () => void {
-  const preload = () => parts.forEach((each) => void each.preload());
-  // Not every browser knows it.
+export function preloadWhenIdle(components: readonly { preload(): Promise<void> }[]): () => void {
+  const preload = () => components.forEach((each) => void each.preload());
   if (typeof requestIdleCallback === "undefined") {
-    const timer = setTimeout(preload, FIRST_PAUSE);
+    const timer = setTimeout(preload, IDLE_AFTER);
     return () => clearTimeout(timer);
   }
   const idle = requestIdleCallback(preload);
@@ -35,8 +35,8 @@ export function preloadWhenIdle(parts: readonly { preload(): Promise<void> }[]):
 }
 
 /** Code that the page needs and the server does not have, though it answers. */
-export class MissingPart extends Error {
-  override readonly name = "MissingPart";
+export class MissingCode extends Error {
+  override readonly name = "MissingCode";
 }
 
 /**
@@ -44,7 +44,7 @@ export class MissingPart extends Error {
  *
  * A browser does not ask again for a module that it once did not get (https://github.com/whatwg/html/issues/6768), and a
  * newer build of the page serves others: so the page is loaded anew as soon as the server answers. What it shows is in
- * its address. Fails with `MissingPart` if that has been tried just now.
+ * its address. Fails with `MissingCode` if that has been tried just now.
  */
 export async function wanted<T>(code: () => Promise<T>): Promise<T> {
   try {
@@ -52,7 +52,7 @@ export async function wanted<T>(code: () => Promise<T>): Promise<T> {
   } catch (error) {
     await answers();
     const last = Number(sessionStorage.getItem(RELOADED));
-    if (Date.now() - last < JUST_NOW) throw new MissingPart(String(error), { cause: error });
+    if (Date.now() - last < JUST_NOW) throw new MissingCode(String(error), { cause: error });
     sessionStorage.setItem(RELOADED, String(Date.now()));
     location.reload();
     return new Promise(() => {});
@@ -64,7 +64,7 @@ async function answers(): Promise<void> {
   for (let failures = 0; ; failures += 1) {
     const answer = await fetch(location.href, { method: "HEAD", cache: "no-store" }).catch(() => null);
     if (answer?.ok) return;
-    const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures);
+    const pause = backoff(failures);
     await new Promise<unknown>((resolve) => {
       const over = AbortSignal.timeout(pause);
       over.addEventListener("abort", resolve);
