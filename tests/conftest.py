@@ -7,10 +7,15 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from mutirao.settings import load_settings
 from mutirao.stack.embedded import EmbeddedParts
 
 IN_CI = bool(os.environ.get("CI"))
+
+# Time is measured by tests/bench; a busy machine must not fail a test of what is right.
+settings.register_profile("tests", settings(), deadline=None)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

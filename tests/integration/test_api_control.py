@@ -50,7 +50,7 @@ async def test_a_job_may_begin_later_and_must_end_in_time(driven: Driven) -> Non
     body = {"workflow": driven.workflow, "delay_seconds": 100, "deadline_seconds": 200}
     job = (await driven.call("POST", "/jobs", json=body)).json()
     created = moment(job["created_at"])
-    assert abs((moment(job["available_at"]) - created).total_seconds() - 100) < 1
+    assert abs((moment(job["available_at"]) - created).total_seconds() - 100) < 5
     assert abs((moment(job["deadline_at"]) - created).total_seconds() - 200) < 5
     start = datetime.now(UTC) + timedelta(days=3)
     end = (start + timedelta(days=300)).astimezone(timezone(timedelta(hours=3)))

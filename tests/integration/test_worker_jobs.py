@@ -126,12 +126,12 @@ def test_a_hundred_jobs_wait_at_once_in_one_process(servers: Servers) -> None:
 
 def test_a_synchronous_step_that_is_cancelled_is_fenced_at_once(servers: Servers) -> None:
     witness = servers.folder / f"w-{uuid4()}"
-    job = servers.submit("blocked", {"witness": str(witness), "seconds": 3})
+    job = servers.submit("blocked", {"witness": str(witness), "seconds": 60})
     servers.until(witness.exists, "the step blocks")
     began = time.monotonic()
     servers.http.post(f"/jobs/{job}/cancel")
     assert servers.ended(job)["state"] == "cancelled"
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 30
     assert servers.run("noop")["state"] == "succeeded"
     assert [line.split()[-1] for line in witness.read_text().splitlines()] == ["began"]
 

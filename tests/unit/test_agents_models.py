@@ -230,12 +230,12 @@ async def test_a_budget_is_never_passed() -> None:
 async def test_a_model_that_hangs_costs_its_share_of_time_and_is_then_left_alone() -> None:
     events: list[tuple[str, dict[str, object]]] = []
     model = ScriptedModel([Hang()])
-    asking = Asking(job_for(model=model, events=events), ModelBudget(calls=9, seconds=0.4), share=0.5)
+    asking = Asking(job_for(model=model, events=events), ModelBudget(calls=9, seconds=60), share=0.005)
     began = time.monotonic()
     answers = await asyncio.gather(asking.text("", "a"), asking.text("", "b"))
     assert [*answers] == [None, None]
     assert await asking.text("", "c") is None
-    assert 0.2 <= time.monotonic() - began < 2
+    assert 0.3 <= time.monotonic() - began < 30
     assert model.calls == 2
     assert [kind for kind, _ in events] == ["warning"]
     rest = Asking(job_for(model=ScriptedModel(["here"])), ModelBudget(seconds=30), asking.spent())
