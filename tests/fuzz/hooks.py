@@ -1,5 +1,6 @@
 """What Schemathesis is to do about each request; it loads this file by itself, in its own environment."""
 
+import re
 import sys
 from typing import Any
 
@@ -7,6 +8,10 @@ import schemathesis  # type: ignore[import-not-found] # of another environment
 
 # Who waits waits for longer than `--request-timeout`: a run may be put off by a year, a job waited for a minute.
 LONGEST_WAIT = 1
+
+# Who waits for a run waits for those before it in its thread, too, and a schedule may have put many there.
+WAITING = re.compile(r"/runs/.*(wait|join|stream)$")
+PATIENCE = 120
 
 # What was asked last, until it is answered: one request at a time.
 asked: list[str] = []
@@ -21,13 +26,15 @@ def shorten(given: dict[str, Any], name: str) -> None:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Say which request had no answer, as the report does not; begin at once what runs later."""
+    """Say which request had no answer, as the report does not; begin at once what runs later; have patience."""
     if asked:
         sys.stderr.write(f"\nno answer to {asked.pop()}\n")
     if "/runs" in case.path and isinstance(case.body, dict):
         shorten(case.body, "after_seconds")
     if isinstance(case.query, dict):
         shorten(case.query, "wait")
+    if WAITING.search(case.path):
+        kwargs["timeout"] = PATIENCE
     asked.append(f"{case.method} {case.formatted_path} {case.query!r} {case.body!r}")
 
 
