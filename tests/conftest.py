@@ -1,7 +1,6 @@
 """Fixtures every test may use. Servers are the real ones, on free ports, in temporary folders."""
 
 import os
-import secrets
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -43,17 +42,10 @@ def model_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def database_url(embedded: EmbeddedParts) -> Iterator[str]:
     """A new database with the whole schema, one for each test module."""
-    import psycopg
-    from mutirao.db.migrate import upgrade
+    from tests.servers import new_database
 
-    name = f"test_{secrets.token_hex(6)}"
-    with psycopg.connect(embedded.database_url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    url = f"{embedded.database_url.rpartition('/')[0]}/{name}"
-    upgrade(url)
-    yield url
-    with psycopg.connect(embedded.database_url, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with new_database(embedded.database_url) as url:
+        yield url
 
 
 @pytest.hookimpl(wrapper=True)

@@ -56,16 +56,23 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def _migrated(admin: psycopg.Connection[Any], url: str) -> str:
+    """The name of a database with the whole schema, made once a server: to copy it takes a tenth of all migrations."""
+    if not admin.execute("SELECT 1 FROM pg_database WHERE datname = 'migrated'").fetchone():
+        admin.execute("CREATE DATABASE migrating")
+        upgrade(f"{url.rpartition('/')[0]}/migrating")
+        admin.execute("ALTER DATABASE migrating RENAME TO migrated")
+    return "migrated"
+
+
 @contextlib.contextmanager
 def new_database(server: str) -> Iterator[str]:
     """The URL of a new database with the whole schema beside the one at the URL `server`; dropped at the end."""
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"'.encode())
-    url = f"{server.rpartition('/')[0]}/{name}"
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{_migrated(admin, server)}"'.encode())
     try:
-        upgrade(url)
-        yield url
+        yield f"{server.rpartition('/')[0]}/{name}"
     finally:
         with psycopg.connect(server, autocommit=True) as admin:
             admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
