@@ -1,4 +1,6 @@
-"""Start the servers, let Schemathesis at them, end the servers. Exit code: that of Schemathesis.
+"""Start the servers, let Schemathesis at them, end the servers.
+
+Exit code: that of Schemathesis; 0, too, where it found nothing but requests without an answer in time that had to wait.
 
 `python -m tests.fuzz --seconds 600`. Schemathesis is another program with its own packages: `--schemathesis` says where.
 """
@@ -21,6 +23,8 @@ from mutirao.stack.embedded import EmbeddedParts
 from tests.servers import Servers, new_database, own_redis
 
 PEERS = ("ana", "bo")
+REPORT = "report.json"
+UNANSWERED = "unanswered.txt"  # as in hooks.py, which is loaded where this module is not
 # Workflows of the project that are made to last: who waits for one of their runs has no answer within the time-out.
 LASTING = re.compile(r'^@workflow\(name="(endless|slow_chat)".*\)\n', re.MULTILINE)
 CHECKS = (
@@ -70,6 +74,21 @@ def leave_out_lasting(project: Path) -> None:
     assert left_out == 2, left_out
 
 
+def only_waited(folder: Path) -> bool:
+    """Whether all that went wrong are requests without an answer in time which had to wait for others; see `hooks.py`."""
+    report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    unanswered = folder / UNANSWERED
+    told = unanswered.read_text(encoding="utf-8").split() if unanswered.exists() else []
+    errors = {error["title"]: error["count"] for error in report["errors"]}
+    return (
+        report["complete"]
+        and not report["failures"]
+        and set(told) == {"waits"}
+        and set(errors) == {"Network Error"}
+        and errors["Network Error"] <= len(told)
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=600)
@@ -94,9 +113,13 @@ def main() -> int:
                 options.schemathesis, "--config-file", str(folder / "schemathesis.toml"), "run",
                 f"{servers.url}/openapi.json", "--checks", ",".join(CHECKS), "--max-time", str(options.seconds),
                 "--request-timeout", "5", "--continue-on-failure", "--suppress-health-check", "all",
+                "--report", "json", "--report-json-path", str(folder / REPORT),
                 *(("--seed", str(options.seed)) if options.seed is not None else ()), *more,
             ]  # fmt: skip
             code = subprocess.run(command, cwd=folder, check=False).returncode
+            if code and only_waited(folder):
+                sys.stdout.write("nothing but requests that had to wait for others\n")
+                code = 0
             errors = [line for line in servers.logs().splitlines() if '"level": "error"' in line]
             sys.stdout.write("\n".join(["", "errors in the log of the API and the worker:", *errors[-20:]]) + "\n")
             if options.report:

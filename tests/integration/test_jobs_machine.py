@@ -175,10 +175,11 @@ class Machine(Model, RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         job = self.some_job(data)
         verb = self.store.jobs.cancel(self.store.project, job.id)
-        if job.state.terminal:
+        parts = self.below(job.id)
+        if all(part.state.terminal for part in parts):
             return self.refused(verb)
         self.do(verb)
-        for part in self.below(job.id):
+        for part in parts:
             if part.state is JobState.RUNNING:
                 part.cancel = True
             elif part.state in OPEN:
