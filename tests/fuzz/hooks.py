@@ -41,8 +41,11 @@ class Asked:
             f"{server}/api/v1/jobs?thread_id={found['thread']}&limit=200",
             headers={"Authorization": self.case.headers.get("Authorization", "")},
         )
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            jobs = json.load(answer)["jobs"]  # the newest first
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                jobs = json.load(answer)["jobs"]  # the newest first
+        except OSError:  # an answer of 404, too
+            return False
         run = next((job for job in jobs if found["run"] in (None, job["id"])), None)
         if run is None:
             return False
