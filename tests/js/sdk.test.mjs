@@ -116,8 +116,12 @@ test("useStream submits, shows messages, and resumes an interrupt", async () => 
   const { createRoot } = await import("react-dom/client");
   const { useStream } = await import("@langchain/langgraph-sdk/react");
   let stream;
+  let shown = false;
   function Page() {
     stream = useStream({ apiUrl, apiKey, assistantId: "run_asking" });
+    React.useEffect(() => {
+      shown = true;
+    }, []);
     // What a page reads while it renders is what the hook asks the server for.
     return JSON.stringify([stream.values, stream.interrupt, stream.isLoading]);
   }
@@ -129,7 +133,8 @@ test("useStream submits, shows messages, and resumes an interrupt", async () => 
       await new Promise((done) => setTimeout(done, 20));
     }
   };
-  await until(() => stream);
+  // As people do: before its first effects the hook takes the new thread for another one, and hangs up.
+  await until(() => shown);
   await stream.submit({ items: [] });
   await until(() => stream.interrupt && !stream.isLoading);
   assert.deepEqual(stream.interrupt.value, { question: "go on?" });
