@@ -16,7 +16,6 @@ import schemathesis  # type: ignore[import-not-found] # of another environment
 LONGEST_WAIT = 1
 # Whoever waits for a run of a thread waits for the jobs before it, too: no answer in time is no fault then.
 WAITING = re.compile(r"/threads/(?P<thread>[^/]+)/runs/((?P<run>[^/]+)/)?(wait|join)$")
-ENDED = ("succeeded", "failed", "cancelled", "budget_exhausted", "dead")
 # A line for each request that had no answer, for whoever started this: whether it had to wait.
 UNANSWERED = Path("unanswered.txt")
 
@@ -51,7 +50,7 @@ class Asked:
             return False
         before = [job for job in jobs if job["created_at"] < run["created_at"]]
         return run["state"] == "paused" or any(
-            job["state"] not in ENDED or datetime.fromisoformat(job["finished_at"]) > self.at for job in before
+            job["finished_at"] is None or datetime.fromisoformat(job["finished_at"]) > self.at for job in before
         )
 
 

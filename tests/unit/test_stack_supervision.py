@@ -125,7 +125,7 @@ async def test_a_program_that_ignores_sigterm_is_killed_in_time(tmp_path: Path) 
     assert await until((tmp_path / "up").exists, 20)
     began = time.monotonic()
     assert not await child.stop(0.3)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 2
     assert child.exit_code == -signal.SIGKILL
 
 
@@ -235,7 +235,7 @@ async def test_stubborn_parts_share_the_time_to_stop_all(tmp_path: Path) -> None
     await supervisor.start()
     began = time.monotonic()
     await supervisor.stop()
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 4
     assert witness.lines.count("worker did not end by itself and was killed") == 1
 
 
